@@ -1,0 +1,41 @@
+"""Files that appear whole or not at all: written beside the target, fsynced, renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from superres.errors import OutputError
+
+__all__ = ["replace_file", "temporary_beside"]
+
+
+def temporary_beside(target: Path) -> Path:
+    """A new hidden name in the folder of ``target``, on the same file system, so that a rename is atomic."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+@contextlib.contextmanager
+def replace_file(target: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``target``; on leaving without error fsync it and rename it over ``target``.
+
+    Raises:
+        OutputError: the file cannot be written (disk full, read-only...); ``target`` is as it was.
+    """
+    temporary = temporary_beside(target)
+    try:
+        with temporary.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
+        raise OutputError(f"{target}: cannot be written: {reason}; the file is as it was") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,34 @@
+"""What a runtime must offer."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Backend", "Floats", "Precision"]
+
+Floats = npt.NDArray[np.float32]
+Precision = Literal["fp32", "bf16"]
+
+
+class Backend(Protocol):
+    """A loaded network."""
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic in use."""
+
+    def run(self, batch: Floats) -> Floats:
+        """Enlarge a batch: float32 (N, C, H, W) in [0, 1] -> float32 (N, C, s*H, s*W), not clipped.
+
+        The same batch gives the same bits.  Safe to call from one thread at a time.
+
+        Raises:
+            InferenceError: the runtime failed; the message carries its reason.
+            MemoryError: the batch did not fit into memory; a smaller one may.
+        """
+
+    def close(self) -> None:
+        """Free the network.  May be called twice."""

@@ -1,0 +1,64 @@
+"""ONNX Runtime: the way to GPUs; runs on processors too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from superres.backends.base import Floats, Precision
+from superres.errors import InferenceError, MissingExtraError, ModelError, OptionError
+
+__all__ = ["OnnxRuntimeBackend"]
+
+
+class OnnxRuntimeBackend:
+    """An ONNX model in ONNX Runtime.  See :class:`superres.backends.base.Backend`.
+
+    Uses CUDA where the installed ONNX Runtime offers it, otherwise the processor.
+
+    Args:
+        model: ONNX file contents.
+        precision: only ``fp32``.
+        threads: cores to use, 0 for all.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+        ModelError: it cannot load the model.
+        OptionError: another precision.
+    """
+
+    def __init__(self, model: bytes, precision: Precision = "fp32", threads: int = 0) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtraError("onnxruntime", "gpu") from error
+        if precision != "fp32":
+            raise OptionError(f"precision {precision}: the onnxruntime backend runs fp32; use the openvino backend")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+        try:
+            self._session: Any = onnxruntime.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # its exceptions share no public base class
+            raise ModelError(f"ONNX Runtime cannot load the model: {error}") from error
+        self._input = self._session.get_inputs()[0].name
+        self.precision: Precision = precision
+
+    def run(self, batch: Floats) -> Floats:
+        """See :meth:`superres.backends.base.Backend.run`."""
+        if self._session is None:
+            raise InferenceError("the backend is closed: open it again")
+        try:
+            result = self._session.run(None, {self._input: np.ascontiguousarray(batch)})[0]
+        except Exception as error:  # its exceptions share no public base class
+            if "alloc" in str(error).lower() or "out of memory" in str(error).lower():
+                raise MemoryError(str(error)) from error
+            raise InferenceError(f"ONNX Runtime failed: {error}") from error
+        return np.asarray(result, np.float32)
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session = None

@@ -1,0 +1,118 @@
+"""Which networks make an enlargement: one for x2, x3, x4; a chain and one antialiased resize for other factors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from superres.backends import Backend, Precision, open_backend
+from superres.backends.base import Floats
+from superres.errors import InferenceError, OptionError
+from superres.zoo import Model
+
+__all__ = ["LARGEST_SCALE", "NetworkChain", "chain_scales"]
+
+LARGEST_SCALE = 16
+
+
+def chain_scales(factor: float, available: Sequence[int]) -> tuple[int, ...]:
+    """The fewest networks, and among those the smallest product, that enlarge by at least ``factor``.
+
+    Args:
+        factor: wanted enlargement, above 1 and at most :data:`LARGEST_SCALE`.
+        available: scales that a model has.
+
+    Returns:
+        Scales in ascending order: the first networks run on fewer pixels, so the small ones go first.
+
+    Raises:
+        OptionError: a factor out of range, or one that two networks cannot reach.
+
+    >>> chain_scales(4, [2, 3, 4]), chain_scales(6, [2, 3, 4]), chain_scales(1.5, [2, 3, 4])
+    ((4,), (2, 3), (2,))
+    """
+    if not (math.isfinite(factor) and 1 < factor <= LARGEST_SCALE):
+        raise OptionError(f"scale {factor:g}: expected more than 1 and at most {LARGEST_SCALE}")
+    # A size given in whole pixels misses an exact factor by a rounding: a part in a thousand is no reason for
+    # a larger network.
+    wanted = factor * 0.999
+    singles = [(a,) for a in sorted(available) if a >= wanted]
+    pairs = [(a, b) for a in sorted(available) for b in sorted(available) if a <= b and a * b >= wanted]
+    if singles:
+        return singles[0]
+    if pairs:
+        return min(pairs, key=lambda pair: (pair[0] * pair[1], pair))
+    raise OptionError(f"scale {factor:g}: the model's networks (x{', x'.join(map(str, available))}) reach less")
+
+
+class NetworkChain:
+    """Networks run one after the other as if they were one.
+
+    Attributes:
+        scale: product of the networks' scales.
+        halo: pixels of the first network's input that a result depends on, around its own position.
+        precision: arithmetic in use.
+
+    Args:
+        models: verified models, in the order they run.
+        backend: name of the runtime.
+        precision: arithmetic.
+        threads: cores, 0 for all.
+        opener: makes a backend; tests put a fake here.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        backend: str = "openvino",
+        precision: Precision = "fp32",
+        threads: int = 0,
+        opener: Callable[..., Backend] = open_backend,
+    ) -> None:
+        self._models, self._backend_name, self._threads, self._opener = models, backend, threads, opener
+        self.precision: Precision = precision
+        self.scale = math.prod(model.card.scale for model in models)
+        self.halo = 0
+        for model in reversed(models):
+            self.halo = model.card.halo + math.ceil(self.halo / model.card.scale)
+        self._open: dict[Precision, list[Backend]] = {}
+
+    def run(self, batch: Floats) -> Floats:
+        """Enlarge a batch: float32 (N, 3, H, W) -> (N, 3, scale*H, scale*W), not clipped.
+
+        A result with NaN or infinity from reduced precision is computed again in float32.
+
+        Raises:
+            InferenceError: a network failed, or its float32 result is not finite.
+            MemoryError: the batch did not fit into memory.
+        """
+        result = self._run(batch, self.precision)
+        if self.precision != "fp32" and not _finite(result):
+            result = self._run(batch, "fp32")
+        if not _finite(result):
+            raise InferenceError("the network's result is not finite even in float32; the model file may be unsuitable")
+        return result
+
+    def _run(self, batch: Floats, precision: Precision) -> Floats:
+        if precision not in self._open:
+            self._open[precision] = [
+                self._opener(self._backend_name, model.onnx, precision=precision, threads=self._threads)
+                for model in self._models
+            ]
+        for backend in self._open[precision]:
+            batch = backend.run(batch)
+        return batch
+
+    def close(self) -> None:
+        """Free the networks."""
+        for backends in self._open.values():
+            for backend in backends:
+                backend.close()
+        self._open.clear()
+
+
+def _finite(values: Floats) -> bool:
+    """True when every value is finite; the sum is NaN or infinite otherwise, at a fraction of isfinite's cost."""
+    return bool(np.isfinite(np.sum(values, dtype=np.float64)))

@@ -1,0 +1,53 @@
+"""Export a network's deployable form to ONNX."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from superres.atomic import replace_file
+from superres.networks.base import Network
+
+__all__ = ["export_onnx"]
+
+#: ONNX operator set: the lowest that holds every operator used, so that old runtimes read the file.
+OPSET = 18
+
+
+def export_onnx(network: Network, target: Path) -> None:
+    """Write the fused form of ``network`` as ONNX.
+
+    The graph takes ``low`` float32 (N, C, H, W) in [0, 1], any N, H and W, and gives ``high`` float32
+    (N, C, scale*H, scale*W), about [0, 1], not clipped.
+
+    Args:
+        network: trained; evaluated in float32.
+        target: the file; replaced atomically.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    fused: nn.Module = network.fused().to(memory_format=torch.contiguous_format)
+    example = torch.zeros(2, network.channels, 24, 20)
+    axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+        program = torch.onnx.export(
+            fused,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["low"],
+            output_names=["high"],
+            dynamic_shapes=(axes,),
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    program.optimize()
+    payload = program.model_proto.SerializeToString()
+    with replace_file(target) as stream:
+        stream.write(payload)

@@ -1,0 +1,94 @@
+"""From a training run to a shipped model: ONNX file and card, side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from superres.deploy.export import export_onnx
+from superres.networks.base import Network
+from superres.training.recipe import Recipe
+from superres.zoo import ModelCard, Training, write_card
+
+__all__ = ["Provenance", "licence_counts", "multiply_accumulates", "parameter_count", "ship"]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a card tells of a training beside its recipe.
+
+    Attributes:
+        recipe: file name of the recipe.
+        steps: optimiser steps taken.
+        minutes: wall time.
+        pictures: number of training pictures by licence class.
+    """
+
+    recipe: str
+    steps: int
+    minutes: float
+    pictures: dict[str, int]
+
+
+def parameter_count(network: Network) -> int:
+    """Weights and biases of the deployed form."""
+    return sum(p.numel() for p in network.fused().parameters())
+
+
+def multiply_accumulates(network: Network) -> float:
+    """Multiply-accumulates of the deployed form for a 1280 x 720 result, in 1e9: kernels run at low resolution."""
+    kernels = sum(p.numel() for p in network.fused().parameters() if p.ndim == 4)
+    return kernels * (1280 / network.scale) * (720 / network.scale) / 1e9
+
+
+def licence_counts(table: Path) -> dict[str, int]:
+    """Tiles per licence class from a LICENCES.tsv whose header names a column ``licence_class``."""
+    lines = table.read_text(encoding="utf-8").splitlines()
+    column = lines[0].split("\t").index("licence_class")
+    return dict(sorted(Counter(line.split("\t")[column] for line in lines[1:] if line).items()))
+
+
+def ship(network: Network, recipe: Recipe, provenance: Provenance, folder: Path) -> ModelCard:
+    """Write ``{name}_x{scale}.onnx`` and its card into ``folder``.
+
+    Args:
+        network: trained, with the averaged weights.
+        recipe: what it was trained by; its name is ``{family}_x{scale}``.
+        provenance: the rest of the card's ``[training]``.
+        folder: usually the zoo.
+
+    Raises:
+        OutputError: a file cannot be written; the old ones stay.
+    """
+    family = recipe.name.removesuffix(f"_x{recipe.scale}")
+    target = folder / f"{family}_x{recipe.scale}.onnx"
+    export_onnx(network, target)
+    card = ModelCard(
+        name=family,
+        architecture=recipe.network.architecture,
+        scale=recipe.scale,
+        channels=network.channels,
+        halo=network.halo,
+        parameters=parameter_count(network),
+        gmacs=round(multiply_accumulates(network), 2),
+        kind="faithful",
+        licence="Apache-2.0",
+        sha256=hashlib.sha256(target.read_bytes()).hexdigest(),
+        training=Training(
+            recipe=provenance.recipe,
+            steps=provenance.steps,
+            minutes=round(provenance.minutes, 1),
+            hardware=f"CPU, {torch.get_num_threads()} cores",
+            seed=recipe.seed,
+            warm_start=recipe.warm_start,
+            versions={"torch": torch.__version__, "python": platform.python_version()},
+            pictures=provenance.pictures,
+        ),
+    )
+    write_card(card, target.with_suffix(".toml"))
+    return card

@@ -1,0 +1,237 @@
+"""Reader of still pictures through libvips: PNG, JPEG, TIFF, WebP, AVIF, HEIC, and the first frame of a GIF.
+
+PNG, JPEG and TIFF stream from top to bottom.  A picture that its orientation tag turns by a quarter or half is decoded
+whole first, by libvips: into memory below 100 MB, into a temporary file above.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from superres.errors import InputError, OptionError, UnsupportedFormatError
+from superres.formats import containers, sniff
+from superres.formats.base import Limits
+from superres.formats.exif import exif_dpi, strip_prefix, upright, upright_xmp
+from superres.formats.exif_tiff import extract_exif
+from superres.formats.vips import blob, input_error, vips
+from superres.image import Colour, Metadata, PictureInfo
+
+__all__ = ["StillReader", "open_still"]
+
+_LOADERS = {
+    "png": "pngload_source",
+    "jpeg": "jpegload_source",
+    "tiff": "tiffload_source",
+    "webp": "webpload_source",
+    "avif": "heifload_source",
+    "heic": "heifload_source",
+    "gif": "gifload_source",
+}
+_DEPTHS: dict[str, tuple[str, float]] = {
+    "uchar": ("uint8", 255.0),
+    "ushort": ("uint16", 65535.0),
+    "float": ("float32", 1.0),
+}
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What our own look at the container found, before libvips saw the file."""
+
+    page: int = 0
+    dpi: tuple[float, float] | None = None
+    lossy: bool = False
+    exif: bytes | None = None
+
+
+class StillReader:
+    """Rows of one still picture; see :class:`superres.formats.base.Reader`."""
+
+    def __init__(self, picture: Any, info: PictureInfo, name: str) -> None:
+        self._picture: Any = picture
+        self._info = info
+        self._name = name
+        self._next = 0
+        self._area: Any = None
+        self._area_thread = 0
+
+    @property
+    def info(self) -> PictureInfo:
+        """What the picture is; known before decoding."""
+        return self._info
+
+    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Rows ``start .. stop - 1`` as (stop - start, width, channels) of ``info.dtype``; straight alpha last.
+
+        Raises:
+            CorruptInputError: the data is damaged or ends early; the message names the file.
+            OptionError: the rows do not continue the ones read before, leave the picture, or it has been closed.
+        """
+        if self._picture is None or start != self._next or not start < stop <= self._info.height:
+            state = "closed" if self._picture is None else f"at row {self._next} of {self._info.height}"
+            raise OptionError(f"{self._name}: rows {start}..{stop} asked of a reader that is {state}")
+        try:
+            data = self._region().fetch(0, start, self._info.width, stop - start)
+        except vips().Error as exc:
+            raise input_error(self._name, exc) from exc
+        self._next = stop
+        rows = np.frombuffer(data, dtype=self._info.dtype)
+        return rows.reshape(stop - start, self._info.width, self._info.channels)
+
+    def close(self) -> None:
+        """Free the file.  May be called twice."""
+        self._picture = self._area = None
+
+    def _region(self) -> Any:
+        """A window on the picture, made anew when another thread takes over: libvips ties it to one thread.
+
+        Not ``crop().write_to_memory()``: at its end libvips drops the decoder's cached lines, and the next rows
+        would count as read out of order.
+        """
+        thread = threading.get_ident()
+        if self._area is None or self._area_thread != thread:
+            self._area, self._area_thread = vips().Region.new(self._picture), thread
+        return self._area
+
+
+def open_still(source: Path | bytes, kind: str, name: str, limits: Limits) -> StillReader:
+    """Open a picture whose content has been recognised as ``kind``.
+
+    Raises:
+        LimitError: its header declares more pixels than ``limits`` allow.
+        CorruptInputError: its header is damaged.
+        UnsupportedFormatError: its samples or colours are of a kind that is not read.
+    """
+    with sniff.open_source(source, name) as file:
+        facts = _inspect(file, kind, name)
+    try:
+        picture, orientation = _load(source, kind, name, facts, limits)
+        metadata = _metadata(picture, facts)
+        picture, metadata = _to_display_colours(picture, metadata, name)
+        # libheif has already turned HEIC and AVIF as their irot and imir boxes say; turning by EXIF would do it twice.
+        if orientation != 1 and kind not in ("avif", "heic"):
+            if orientation >= 5 and metadata.dpi is not None:
+                metadata = Metadata(metadata.icc, metadata.exif, metadata.xmp, (metadata.dpi[1], metadata.dpi[0]))
+            picture = picture.autorot()
+        info = _describe(picture, kind, facts.lossy, metadata, name)
+        if kind == "heic":
+            # Whether there is a decoder for HEVC shows only on decoding: better now than after inference has begun.
+            picture = picture.copy_memory()
+    except vips().Error as exc:
+        raise input_error(name, exc) from exc
+    return StillReader(picture, info, name)
+
+
+def _inspect(file: BinaryIO, kind: str, name: str) -> _Facts:
+    if kind == "png":
+        return _Facts(dpi=containers.inspect_png(file, name).dpi)
+    if kind == "jpeg":
+        return _Facts(dpi=containers.jpeg_dpi(file), lossy=True)
+    if kind == "tiff":
+        tiff = containers.inspect_tiff(file, name)
+        return _Facts(tiff.page, tiff.dpi, tiff.lossy, extract_exif(tiff.tiff, tiff.directory))
+    if kind == "webp":
+        return _Facts(lossy=_webp_is_lossy(file))
+    return _Facts(lossy=kind in ("avif", "heic"))
+
+
+def _webp_is_lossy(file: BinaryIO) -> bool:
+    """Whether the first picture chunk of a WebP is VP8 (lossy) rather than VP8L."""
+    at = 12
+    while True:
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            return False
+        if head[:4] == b"ANMF":
+            at += 8 + 16
+        elif head[:4] in (b"VP8 ", b"VP8L"):
+            return head[:4] == b"VP8 "
+        else:
+            at += 8 + int.from_bytes(head[4:], "little") + (head[4] & 1)
+
+
+def _load(source: Path | bytes, kind: str, name: str, facts: _Facts, limits: Limits) -> tuple[Any, int]:
+    """The lazily decoded picture as stored, checked against the limits, and its orientation (1-8)."""
+    picture = _open(source, kind, facts, "sequential")
+    limits.check_input(name, picture.width, picture.height)
+    orientation = picture.get("orientation") if picture.get_typeof("orientation") else 1
+    if orientation not in range(1, 9):
+        orientation = 1
+    if orientation > 2 and kind not in ("avif", "heic"):
+        # Turning needs pixels out of order: let libvips decode the whole picture first.
+        picture = _open(source, kind, facts, "random")
+    return picture, orientation
+
+
+def _open(source: Path | bytes, kind: str, facts: _Facts, access: str) -> Any:
+    """Call the one loader that belongs to the recognised signature; libvips never guesses."""
+    module = vips()
+    # Always a "source", never a file name: libvips caches by file name and would miss that a file has changed.
+    if isinstance(source, bytes):
+        stream = module.Source.new_from_memory(source)
+    else:
+        with source.open("rb") as file:
+            # libvips duplicates the descriptor, so ours can be closed at once.
+            stream = module.Source.new_from_descriptor(file.fileno())
+    options: dict[str, Any] = {"access": access, "fail_on": "error"}
+    if kind == "tiff":
+        options["page"] = facts.page
+    return getattr(module.Image, _LOADERS[kind])(stream, **options)
+
+
+def _metadata(picture: Any, facts: _Facts) -> Metadata:
+    raw_exif = facts.exif or blob(picture, "exif-data")
+    exif = None if raw_exif is None else upright(strip_prefix(raw_exif))
+    xmp = blob(picture, "xmp-data")
+    dpi = facts.dpi or (None if exif is None else exif_dpi(exif))
+    return Metadata(
+        icc=blob(picture, "icc-profile-data"), exif=exif, xmp=None if xmp is None else upright_xmp(xmp), dpi=dpi
+    )
+
+
+def _to_display_colours(picture: Any, metadata: Metadata, name: str) -> tuple[Any, Metadata]:
+    """Convert CMYK and Lab to sRGB; leave grey and RGB, with whatever profile, as they are."""
+    space = picture.interpretation
+    deep = picture.format == "ushort"
+    if space == "cmyk":
+        # "cmyk" is libvips' own profile, for files that carry none.
+        picture = picture.icc_transform(
+            "srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8, black_point_compensation=True
+        )
+    elif space in ("lab", "labs"):
+        picture = picture.colourspace("rgb16" if deep or picture.format == "short" else "srgb")
+    elif space in ("b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"):
+        return picture, metadata
+    else:
+        raise UnsupportedFormatError(f"{name}: has {space} colours; expected grey, RGB, CMYK or Lab: convert it first")
+    profile = vips().Image.profile_load("srgb")
+    return picture, Metadata(icc=bytes(profile), exif=metadata.exif, xmp=metadata.xmp, dpi=metadata.dpi)
+
+
+def _describe(picture: Any, kind: str, lossy: bool, metadata: Metadata, name: str) -> PictureInfo:
+    depth = _DEPTHS.get(picture.format)
+    if depth is None or not 1 <= picture.bands <= 4:
+        raise UnsupportedFormatError(
+            f"{name}: has {picture.bands} channels of {picture.format}; expected 1-4 of 8 or 16 bit or float"
+        )
+    if picture.width < 1 or picture.height < 1:
+        raise InputError(f"{name}: is {picture.width} x {picture.height} pixels")
+    colour: Colour = "grey" if picture.bands < 3 else "rgb"
+    return PictureInfo(
+        height=picture.height,
+        width=picture.width,
+        colour=colour,
+        dtype=np.dtype(depth[0]),
+        sample_range=depth[1],
+        alpha=picture.bands in (2, 4),
+        format=kind,
+        lossy=lossy,
+        metadata=metadata,
+    )

@@ -1,0 +1,59 @@
+"""libvips, imported when first used, with its errors translated into ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+from superres.errors import CorruptInputError, InputError, OutputError, UnsupportedFormatError
+
+__all__ = ["blob", "input_error", "output_error", "reason_line", "set_blob", "vips"]
+
+
+def vips() -> Any:
+    """The ``pyvips`` module.  It takes a tenth of a second to load, so nobody imports it at the top."""
+    import pyvips
+
+    return pyvips
+
+
+def reason_line(exc: Exception) -> str:
+    """The telling line of a libvips error: the last one, because earlier ones may stem from calls that went well."""
+    text = str(getattr(exc, "detail", "") or exc)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else type(exc).__name__
+
+
+def input_error(name: str, exc: Exception) -> InputError:
+    """The error to raise when reading ``name`` failed inside libvips."""
+    reason = reason_line(exc)
+    if any(word in reason.lower() for word in ("unsupported", "not supported", "unimplemented", "not been built in")):
+        # Above all HEVC (HEIC pictures of phones): the wheels of libvips leave its decoder out because of patents.
+        return UnsupportedFormatError(
+            f"{name}: needs a decoder that this libvips does not have ({reason}); convert it to PNG or JPEG first"
+        )
+    return CorruptInputError(f"{name}: is damaged or cut short ({reason}); get the file again")
+
+
+def output_error(name: str, exc: Exception) -> OutputError:
+    """The error to raise when writing ``name`` failed in libvips or the operating system."""
+    text = str(getattr(exc, "detail", "") or "") + str(exc)
+    full = isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or any(os.strerror(code) in text for code in (errno.ENOSPC, errno.EDQUOT)):
+        return OutputError(f"{name}: the disk is full; nothing was kept. Free some space or choose another folder")
+    return OutputError(f"{name}: cannot be written ({reason_line(exc)})")
+
+
+def blob(image: Any, field: str) -> bytes | None:
+    """A binary metadata field of a libvips image, or None when it has none."""
+    if image.get_typeof(field) == 0:
+        return None
+    data = image.get(field)
+    return bytes(data) if isinstance(data, bytes | bytearray | memoryview) and len(data) else None
+
+
+def set_blob(image: Any, field: str, data: bytes | None) -> None:
+    """Set a binary metadata field of a mutable libvips image; None leaves it absent."""
+    if data is not None:
+        image.set_type(vips().GValue.blob_type, field, data)

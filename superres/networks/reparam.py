@@ -1,0 +1,144 @@
+"""ReparamNet: trained wide, deployed as a plain stack of 3x3 convolutions.
+
+Each hidden layer is trained as a sum of a 3x3 convolution, a 1x1 -> 3x3 -> 1x1 chain that is ``expansion`` times
+wider, and the identity.  All three are linear, so they are summed *as kernels* before the convolution runs: a
+training step costs one 3x3 convolution per layer, and the deployed network is exactly the trained one.  Leaky ReLU
+fuses into int8 convolutions; the nearest-neighbour skip is added before the sub-pixel shuffle.
+
+References:
+    X. Ding et al., "RepVGG: Making VGG-style ConvNets Great Again", CVPR 2021.
+    K. Bhardwaj et al., "Collapsible Linear Blocks for Super-Efficient Super Resolution", MLSys 2022.
+    X. Zhang et al., "Edge-oriented Convolution Block for Real-time Super Resolution", ACM MM 2021.
+    W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel CNN", CVPR 2016.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from superres.errors import OptionError
+from superres.networks.base import Network
+
+__all__ = ["PlainStack", "ReparamConv", "ReparamNet"]
+
+
+class ReparamConv(nn.Module):
+    """A 3x3 convolution (features -> features) whose kernel is a sum of linear branches.
+
+    Args:
+        features: channels in and out.
+        expansion: width of the 1x1 -> 3x3 -> 1x1 chain over ``features``; 0 leaves the chain out.
+    """
+
+    def __init__(self, features: int, expansion: int) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(features, features, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(features))
+        nn.init.normal_(self.kernel, std=0.1 / (3 * features**0.5))
+        self.register_buffer("identity", torch.zeros(features, features, 3, 3), persistent=False)
+        nn.init.dirac_(self.identity)
+        self.wide = expansion > 0
+        if self.wide:
+            width = features * expansion
+            self.enter = nn.Parameter(torch.empty(width, features))
+            self.middle = nn.Parameter(torch.empty(features, width, 3, 3))
+            nn.init.normal_(self.enter, std=1 / features**0.5)
+            nn.init.normal_(self.middle, std=0.1 / (3 * width**0.5))
+
+    def merged_kernel(self) -> Tensor:
+        """The kernel (features, features, 3, 3) that equals all branches together."""
+        kernel = self.kernel + self.identity
+        if self.wide:
+            kernel = kernel + torch.einsum("omhw,mi->oihw", self.middle, self.enter)
+        return kernel
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """(N, features, H, W) -> the same shape, zero padded."""
+        return functional.conv2d(batch, self.merged_kernel(), self.bias, padding=1)
+
+
+class PlainStack(nn.Module):
+    """The deployed form: 3x3 convolutions with leaky ReLU between, a skip, and the sub-pixel shuffle."""
+
+    def __init__(self, scale: int, channels: int, features: int, layers: int, slope: float) -> None:
+        super().__init__()
+        widths = [channels] + [features] * (layers - 1) + [channels * scale * scale]
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths, widths[1:], strict=False))
+        self.scale = scale
+        self.slope = slope
+        # The nearest-neighbour skip as a 1x1 convolution: every runtime has one, and it stays out of the way of int8.
+        copies = torch.eye(channels).repeat_interleave(scale * scale, dim=0)[:, :, None, None]
+        self.register_buffer("copies", copies, persistent=False)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, scale*H, scale*W)."""
+        hidden = batch
+        for convolution in self.convolutions[:-1]:
+            hidden = functional.leaky_relu(convolution(hidden), self.slope)
+        residual = self.convolutions[-1](hidden)
+        return functional.pixel_shuffle(residual + functional.conv2d(batch, self.copies), self.scale)
+
+
+class ReparamNet(Network):
+    """The network of ``standard`` and ``realtime``.
+
+    Args:
+        scale: enlargement factor, 1 to 16.
+        features: hidden channels.
+        layers: 3x3 convolutions in the deployed network, first and last included, at least 3.
+        expansion: width of the training-time chain over ``features``; 0 trains the plain stack.
+        channels: channels of the picture.
+        slope: of the leaky ReLU.
+
+    Raises:
+        OptionError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        features: int = 48,
+        layers: int = 12,
+        expansion: int = 2,
+        channels: int = 3,
+        slope: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if not 1 <= scale <= 16 or features < 1 or layers < 3 or expansion < 0 or channels < 1:
+            raise OptionError(
+                f"ReparamNet(scale={scale}, features={features}, layers={layers}, expansion={expansion}, "
+                f"channels={channels}): expected scale 1-16, features >= 1, layers >= 3, expansion >= 0, channels >= 1"
+            )
+        self.scale, self.channels, self.halo = scale, channels, layers
+        self.features, self.layers, self.slope = features, layers, slope
+        self.head = nn.Conv2d(channels, features, 3, padding=1)
+        self.body = nn.ModuleList(ReparamConv(features, expansion) for _ in range(layers - 2))
+        self.tail = nn.Conv2d(features, channels * scale * scale, 3, padding=1)
+        nn.init.normal_(self.tail.weight, std=0.01 / (3 * features**0.5))
+        nn.init.zeros_(self.tail.bias)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, scale*H, scale*W); the last convolution and the skip run in float32."""
+        hidden = functional.leaky_relu(self.head(batch), self.slope)
+        for convolution in self.body:
+            hidden = functional.leaky_relu(convolution(hidden), self.slope)
+        # A bfloat16 output is coarser than 8 bits: the last convolution leaves autocast.
+        with torch.autocast(batch.device.type, enabled=False):
+            residual = self.tail(hidden.float())
+            skip = torch.repeat_interleave(batch.float(), self.scale * self.scale, dim=1)
+            return functional.pixel_shuffle(residual + skip, self.scale)
+
+    @torch.no_grad()
+    def fused(self) -> PlainStack:
+        """The plain stack with the same function; kernels are merged in float64."""
+        plain = PlainStack(self.scale, self.channels, self.features, self.layers, self.slope)
+        plain.convolutions[0].load_state_dict(self.head.state_dict())
+        plain.convolutions[-1].load_state_dict(self.tail.state_dict())
+        for target, source in zip(plain.convolutions[1:-1], self.body, strict=True):
+            exact = ReparamConv.merged_kernel(source.double())  # type: ignore[arg-type]
+            target.weight.copy_(exact)
+            target.bias.copy_(source.bias)
+            source.float()
+        return plain.eval()

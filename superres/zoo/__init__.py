@@ -1,0 +1,17 @@
+"""The shipped models: one ONNX file and one TOML card each, checked against each other before use."""
+
+from __future__ import annotations
+
+from superres.zoo.card import ModelCard, Training, read_card, write_card
+from superres.zoo.store import Model, find_model, list_cards, load_model
+
+__all__ = [
+    "Model",
+    "ModelCard",
+    "Training",
+    "find_model",
+    "list_cards",
+    "load_model",
+    "read_card",
+    "write_card",
+]

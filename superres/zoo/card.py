@@ -1,0 +1,131 @@
+"""The model card: what a model file is, where it came from, how good it measured.  TOML beside the ONNX file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from superres.atomic import replace_file
+from superres.errors import ModelError, near_match
+
+__all__ = ["ModelCard", "Training", "read_card", "write_card"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model came to be.
+
+    Attributes:
+        recipe: file name of the recipe.
+        steps: optimiser steps taken.
+        minutes: wall time on ``hardware``.
+        hardware: what it was trained on.
+        seed: of the recipe.
+        warm_start: the model that it started from, empty for none.
+        versions: of the libraries that decide the result.
+        pictures: number of training pictures by licence class.
+    """
+
+    recipe: str = ""
+    steps: int = 0
+    minutes: float = 0.0
+    hardware: str = ""
+    seed: int = 0
+    warm_start: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    pictures: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model file is.
+
+    Attributes:
+        name: family name that ``--model`` takes: ``standard``, ``realtime``...
+        architecture: a key of the table of networks.
+        scale: enlargement factor.
+        channels: 3 for RGB, 1 for one channel.
+        halo: low-resolution pixels around a window that its result depends on.
+        parameters: weights in the deployed network.
+        gmacs: multiply-accumulates, in 1e9, for a 1280 x 720 result.
+        kind: ``faithful`` (fidelity to a clean source) or ``restore`` (removes compression and noise).
+        licence: of the weights, SPDX.
+        sha256: of the ONNX file, lower-case hexadecimal.
+        training: where it came from.
+        scores: test set -> {"psnr": dB, "ssim": index}, published protocol.
+    """
+
+    name: str
+    architecture: str
+    scale: int
+    channels: int
+    halo: int
+    parameters: int
+    gmacs: float
+    kind: str
+    licence: str
+    sha256: str
+    training: Training = field(default_factory=Training)
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """File name without suffix: ``standard_x4``."""
+        return f"{self.name}_x{self.scale}"
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a card.
+
+    Raises:
+        ModelError: unreadable, unknown or missing keys, or values of the wrong type.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path}: not a readable model card: {error}") from error
+    training = values.pop("training", {})
+    scores = values.pop("scores", {})
+    _check(values, ModelCard, path, required=True)
+    _check(training, Training, path, required=False)
+    return ModelCard(**values, training=Training(**training), scores=scores)
+
+
+def _check(values: Mapping[str, Any], kind: type, path: Path, *, required: bool) -> None:
+    """Refuse unknown keys, missing ones when ``required``, and values of the wrong basic type."""
+    basic = {"str": str, "int": int, "float": (int, float)}
+    fields = {f.name: str(f.type) for f in dataclasses.fields(kind)}
+    for key, value in values.items():
+        if key not in fields:
+            raise ModelError(f"{path}: key {key!r} is unknown{near_match(key, fields)}")
+        if fields[key] in basic and not isinstance(value, basic[fields[key]]):  # type: ignore[arg-type]
+            raise ModelError(f"{path}: {key} = {value!r}, expected {fields[key]}")
+    missing = [key for key in fields if key not in values and key not in ("training", "scores")]
+    if required and missing:
+        raise ModelError(f"{path}: {missing[0]} is missing from the model card")
+
+
+def write_card(card: ModelCard, path: Path) -> None:
+    """Write a card as TOML, atomically."""
+    lines = [
+        f"{f.name} = {_toml(getattr(card, f.name))}"
+        for f in dataclasses.fields(card)
+        if f.name not in ("training", "scores")
+    ]
+    lines += ["", "[training]"]
+    lines += [f"{f.name} = {_toml(getattr(card.training, f.name))}" for f in dataclasses.fields(card.training)]
+    lines += ["", "[scores]"]
+    lines += [f"{name} = {_toml(values)}" for name, values in card.scores.items()]
+    with replace_file(path) as stream:
+        stream.write(("\n".join(lines) + "\n").encode())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + " }" if value else "{}"
+    return json.dumps(value)
