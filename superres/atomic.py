@@ -17,7 +17,9 @@ __all__ = ["replace_file", "temporary_beside"]
 
 def temporary_beside(target: Path) -> Path:
     """A new hidden name in the folder of ``target``, on the same file system, so that a rename is atomic."""
-    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    # File systems allow 255 bytes per name: a long one is cut, in bytes, to leave room for what is added.
+    name = os.fsdecode(os.fsencode(target.name)[:100])
+    return target.with_name(f".{name}.{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
 @contextlib.contextmanager
@@ -38,4 +40,6 @@ def replace_file(target: Path) -> Iterator[BinaryIO]:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         raise OutputError(f"{target}: cannot be written: {reason}; the file is as it was") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # When it could not be made (its folder is a file...), removing it fails too and must not hide the reason.
+        with contextlib.suppress(OSError):
+            temporary.unlink()

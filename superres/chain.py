@@ -9,7 +9,7 @@ import numpy as np
 
 from superres.backends import Backend, Precision, open_backend
 from superres.backends.base import Floats
-from superres.errors import InferenceError, OptionError
+from superres.errors import InferenceError, ModelError, OptionError
 from superres.zoo import Model
 
 __all__ = ["LARGEST_SCALE", "NetworkChain", "chain_scales"]
@@ -86,6 +86,7 @@ class NetworkChain:
 
         Raises:
             InferenceError: a network failed, or its float32 result is not finite.
+            ModelError: a result is not of the size that the model's card states.
             MemoryError: the batch did not fit into memory.
         """
         result = self._run(batch, self.precision)
@@ -101,8 +102,14 @@ class NetworkChain:
                 self._opener(self._backend_name, model.onnx, precision=precision, threads=self._threads)
                 for model in self._models
             ]
-        for backend in self._open[precision]:
+        for backend, model in zip(self._open[precision], self._models, strict=True):
+            scale, (count, _, height, width) = model.card.scale, batch.shape
             batch = backend.run(batch)
+            if batch.shape != (count, 3, scale * height, scale * width):
+                raise ModelError(
+                    f"model {model.card.stem} made {batch.shape} of {height} x {width} pixels, but its card says "
+                    f"x{scale}; reinstall superres"
+                )
         return batch
 
     def close(self) -> None:

@@ -111,6 +111,7 @@ class Image:
         array = samples[:, :, None] if samples.ndim == 2 else samples
         if np.issubdtype(array.dtype, np.floating):
             array = array.astype(np.float32)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         ranges = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
         if array.ndim != 3 or not 1 <= array.shape[2] <= 4 or array.dtype.name not in ranges or array.size == 0:
             raise OptionError(

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,17 +25,18 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from superres.backends import Precision
+from superres.backends import Backend, Precision, open_backend
 from superres.backends.base import Floats
 from superres.chain import NetworkChain, chain_scales
 from superres.errors import InferenceError, OptionError
 from superres.formats import Limits, Reader, open_reader, open_writer
+from superres.formats.animation import is_animated, open_animation, open_animation_writer
 from superres.geometry import scaled_length
 from superres.image import Image, PictureInfo
 from superres.queueing import prefetched
 from superres.resize import AxisResampler, axis_resampler
 from superres.tiling import mirrored, spans, tile_rows_for_memory
-from superres.zoo import list_cards, load_model
+from superres.zoo import ZOO, list_cards, load_model
 
 __all__ = ["Options", "Result", "Upscaler", "target_size", "upscale"]
 
@@ -56,7 +58,7 @@ class Options:
         backend: runtime's name.
         threads: cores, 0 for all.
         memory: bytes that strips, tiles and queues together may take.
-        tile: largest tile in input pixels, 0 to choose by the memory budget.
+        tile: largest tile in input pixels, at least 8, 0 to choose by the memory budget.
         limits: largest pictures accepted.
         format: of the written file, None for the target's suffix.
         quality: of a lossy target, 1 to 100.
@@ -81,8 +83,8 @@ class Options:
             raise OptionError(f"scale {self.scale:g} and size {self.size} were both given: give one")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise OptionError(f"precision {self.precision!r}: expected auto, fp32 or bf16")
-        if self.memory < 1 or self.tile < 0:
-            raise OptionError(f"memory {self.memory}, tile {self.tile}: expected a positive budget and a tile of 0 or more")
+        if self.memory < 1 or not (self.tile == 0 or self.tile >= 8):
+            raise OptionError(f"memory {self.memory}, tile {self.tile}: expected more than 0, and 0 or at least 8")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def target_size(width: int, height: int, options: Options) -> tuple[int, int]:
             raise OptionError(f"scale {factor:g}: expected more than 1 and at most 16")
         return scaled_length(width, factor), scaled_length(height, factor)
     wide, high = options.size
-    if wide <= 0 and high <= 0 or min(wide, high) < 0:
+    if max(wide, high) <= 0 or min(wide, high) < 0:
         raise OptionError(f"size {wide}x{high}: expected WIDTHxHEIGHT, WIDTHx or xHEIGHT")
     wide = wide or scaled_length(width, high / height)
     high = high or scaled_length(height, wide / width)
@@ -147,13 +149,22 @@ class Upscaler:
     """Enlarges any number of pictures with one set of options; networks stay loaded between them.
 
     A context manager: leaving it frees the networks.
+
+    Args:
+        options: how to enlarge.
+        folder: where the models lie.
+        opener: makes a backend; tests put a fake here.
+
+    Raises:
+        ModelError: ``folder`` has no such model.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, folder: Path = ZOO, opener: Callable[..., Backend] = open_backend) -> None:
         self.options = options
-        self._scales = [card.scale for card in list_cards() if card.name == options.model]
+        self._folder, self._opener = folder, opener
+        self._scales = [card.scale for card in list_cards(folder) if card.name == options.model]
         if not self._scales:
-            load_model(options.model, 4)  # raises, naming the models there are
+            load_model(options.model, 4, folder)  # raises, naming the models there are
         self._chains: dict[tuple[tuple[int, ...], Precision], NetworkChain] = {}
 
     def __enter__(self) -> Upscaler:
@@ -171,8 +182,11 @@ class Upscaler:
     def image(self, image: Image) -> Image:
         """Enlarge a picture in memory; see :func:`upscale`."""
         info, size = image.info, self._target(image.info, "picture")
-        strips = self._strips(info, size, _MemoryReader(image), None)
-        return image.scaled(np.concatenate(list(strips)))
+        samples, done = np.empty((size[1], size[0], info.channels), info.dtype), 0
+        for strip in self._strips(info, size, _MemoryReader(image), None):
+            samples[done : done + len(strip)] = strip
+            done += len(strip)
+        return image.scaled(samples)
 
     def file(
         self,
@@ -183,7 +197,7 @@ class Upscaler:
         stream: BinaryIO | None = None,
         report: Callable[[int, int], None] | None = None,
     ) -> Result:
-        """Enlarge a picture from file to file.
+        """Enlarge a picture, or every frame of an animation, from file to file.
 
         Args:
             source: a path, or a file's contents.
@@ -197,6 +211,29 @@ class Upscaler:
         """
         started = time.perf_counter()
         called = name or (str(source) if isinstance(source, Path) else "standard input")
+        if is_animated(source, name=called):
+            info, size = self._animation_file(source, target, called, report)
+        else:
+            info, size = self._still_file(source, target, called, stream, report)
+        return Result(
+            source=called,
+            target=str(target) if target else "standard output",
+            source_size=(info.width, info.height),
+            target_size=size,
+            networks=tuple(f"{self.options.model} x{s}" for s in self._chain_scales(info, size)),
+            precision=self._chain(info, size).precision,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _still_file(
+        self,
+        source: Path | bytes,
+        target: Path | None,
+        called: str,
+        stream: BinaryIO | None,
+        report: Callable[[int, int], None] | None,
+    ) -> tuple[PictureInfo, tuple[int, int]]:
+        """Stream one picture; its info, and the result's (width, height)."""
         reader = open_reader(source, name=called, limits=self.options.limits)
         try:
             info, size = reader.info, self._target(reader.info, called)
@@ -210,23 +247,53 @@ class Upscaler:
                 stream=stream,
             )
             try:
-                for strip in prefetched(self._strips(info, size, reader, report), depth=2):
-                    writer.write(strip)
+                with closing(prefetched(self._strips(info, size, reader, report), depth=2)) as strips:
+                    for strip in strips:
+                        writer.write(strip)
                 writer.commit()
             finally:
                 writer.abort()  # does nothing after a commit
         finally:
             reader.close()
-        chain = self._chain(info, size)
-        return Result(
-            source=called,
-            target=str(target) if target else "standard output",
-            source_size=(info.width, info.height),
-            target_size=size,
-            networks=tuple(f"{self.options.model} x{s}" for s in self._chain_scales(info, size)),
-            precision=chain.precision,
-            seconds=time.perf_counter() - started,
-        )
+        return info, size
+
+    def _animation_file(
+        self, source: Path | bytes, target: Path | None, called: str, report: Callable[[int, int], None] | None
+    ) -> tuple[PictureInfo, tuple[int, int]]:
+        """Enlarge every composited frame; a frame equal to the one before it is not computed again."""
+        if target is None:
+            raise OptionError(f"{called}: an animation needs a file to go to: give one with -o")
+        animation = open_animation(source, name=called, limits=self.options.limits)
+        try:
+            info, count = animation.info, animation.frames
+            size = self._target(info, called)
+            self.options.limits.check_output(called, (info.height, info.width), (size[1], size[0]), count)
+            writer = open_animation_writer(
+                target,
+                info.scaled(size[1], size[0]),
+                animation.durations,
+                animation.loop,
+                format=self.options.format,
+                quality=self.options.quality,
+                overwrite=self.options.overwrite,
+                source=source if isinstance(source, Path) else None,
+            )
+            try:
+                before = large = None
+                for index in range(count):
+                    frame = animation.read_frame(index)
+                    if before is None or large is None or not np.array_equal(frame, before):
+                        large = np.concatenate(list(self._strips(info, size, _MemoryReader(Image(frame, info)), None)))
+                    before = frame
+                    writer.write_frame(large)
+                    if report:
+                        report(index + 1, count)
+                writer.commit()
+            finally:
+                writer.abort()  # does nothing after a commit
+        finally:
+            animation.close()
+        return info, size
 
     def _target(self, info: PictureInfo, name: str) -> tuple[int, int]:
         size = target_size(info.width, info.height, self.options)
@@ -242,8 +309,9 @@ class Upscaler:
         scales, options = self._chain_scales(info, size), self.options
         precision = _precision(options, info)
         if (scales, precision) not in self._chains:
-            models = [load_model(options.model, scale) for scale in scales]
-            self._chains[scales, precision] = NetworkChain(models, options.backend, precision, options.threads)
+            models = [load_model(options.model, scale, self._folder) for scale in scales]
+            chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
+            self._chains[scales, precision] = chain
         return self._chains[scales, precision]
 
     def _strips(
@@ -262,11 +330,13 @@ class Upscaler:
             fitted = _resized(large, info.width * chain.scale, info.height * chain.scale, size, _carried(info))
             strips = (_finished(planes, info) for planes in fitted)
         done = 0
-        for strip in strips:
-            done += strip.shape[0]
-            if report:
-                report(done, size[1])
-            yield strip
+        # Closed here, not when it is collected: the thread that reads must have ended before the reader is closed.
+        with closing(source):
+            for strip in strips:
+                done += strip.shape[0]
+                if report:
+                    report(done, size[1])
+                yield strip
 
 
 class _MemoryReader:
@@ -309,7 +379,8 @@ def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exa
     per_row = info.width * planes * 4 * 3 + large * info.channels * info.dtype.itemsize * 4
     if not exact:
         per_row += large * planes * 4 * 4
-    rows = tile_rows_for_memory(per_row, options.memory // 2, tile)
+    # The other half of the budget is for the network.
+    rows = tile_rows_for_memory(2 * per_row, options.memory, tile)
     count = math.ceil(info.height / rows)
     even = -(-info.height // count)
     return tile, min(rows, -(-even // 8) * 8)
@@ -329,6 +400,7 @@ def _prepared(samples: Array, info: PictureInfo) -> Floats:
         values = np.where(finite, values, np.float32(np.nan))
     values /= np.float32(info.sample_range)
     if info.alpha:
+        np.clip(values[:, :, -1:], 0, 1, out=values[:, :, -1:])
         values[:, :, :-1] *= values[:, :, -1:]
     return values if gaps is None else np.concatenate([values, gaps], axis=2)
 
@@ -337,16 +409,18 @@ def _finished(planes: Floats, info: PictureInfo) -> Array:
     """Planes (h, w, P) -> samples (h, w, C) of the picture's dtype: the inverse of :func:`_prepared`."""
     values = planes[:, :, : info.channels]
     if info.alpha:
-        opacity = np.clip(values[:, :, -1:], 0, 1)
-        # Below half a step of 8 bits nothing can be seen, and dividing would only magnify noise.
+        opacity = values[:, :, -1:]
+        # Below half a step of 8 bits nothing can be seen, and dividing would only magnify noise.  Divided by opacity
+        # before it is clipped: where a network overshoots beside an edge, it does so in both.
         shown = opacity > 1 / 512
         colours = np.where(shown, values[:, :, :-1] / np.where(shown, opacity, 1), 0)
-        values = np.concatenate([colours, opacity], axis=2)
+        values = np.concatenate([colours, np.clip(opacity, 0, 1)], axis=2)
     values = values * np.float32(info.sample_range)
     if info.dtype == np.float32:
         gaps = planes[:, :, info.channels :]
         return np.where(np.isfinite(gaps), values, gaps).astype(np.float32, copy=False)
-    return np.clip(np.floor(values + 0.5), 0, info.sample_range).astype(info.dtype)
+    samples: Array = np.clip(np.floor(values + 0.5), 0, info.sample_range).astype(info.dtype)
+    return samples
 
 
 class _Rows:
@@ -369,7 +443,8 @@ class _Rows:
             self._first += drop
         columns = mirrored(left, right, self._width)
         # Rows past the halo of the last strip are only there to keep windows of one size: any row will do.
-        return self._rows[np.ix_(np.maximum(rows - self._first, 0), columns)]
+        window: Floats = self._rows[np.ix_(np.maximum(rows - self._first, 0), columns)]
+        return window
 
 
 def _enlarged(
@@ -437,7 +512,8 @@ def _through(values: Floats, chain: NetworkChain) -> Floats:
 def _run_in_parts(planes: Floats, chain: NetworkChain) -> Floats:
     """(3, h, w) through the networks; when memory runs out, in halves with a halo, down to 2 halos of length."""
     try:
-        return chain.run(planes[None])[0]
+        large: Floats = chain.run(planes[None])[0]
+        return large
     except MemoryError as error:
         axis = 1 if planes.shape[1] >= planes.shape[2] else 2
         length, halo, s = planes.shape[axis], chain.halo, chain.scale

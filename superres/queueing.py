@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 __all__ = ["prefetched"]
@@ -19,8 +19,8 @@ class _End:
         self.error = error
 
 
-def prefetched(items: Iterator[Item], depth: int) -> Iterator[Item]:
-    """The same items, produced in a thread at most ``depth`` ahead of the consumer.
+def prefetched(items: Iterator[Item], depth: int) -> Generator[Item, None, None]:
+    """The same items, produced in a thread: at most ``depth`` wait for the consumer, and one more is in the making.
 
     An exception of the producer is raised in the consumer, in its place.  When the consumer stops early, the
     producer is told and waited for, and ``items`` is closed.

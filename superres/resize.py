@@ -143,7 +143,8 @@ def axis_resampler(
         OptionError: a length below 1 or an unknown kernel.
     """
     if kernel not in KERNELS:
-        raise OptionError(f"kernel {kernel!r} is unknown: expected one of {sorted(KERNELS)}{near_match(kernel, KERNELS)}")
+        hint = near_match(kernel, KERNELS)
+        raise OptionError(f"kernel {kernel!r} is unknown: expected one of {sorted(KERNELS)}{hint}")
     if in_length < 1 or out_length < 1:
         raise OptionError(f"resize from {in_length} to {out_length} samples: both must be at least 1")
     factor = out_length / in_length if scale is None else scale
@@ -167,6 +168,8 @@ def _area_resampler(in_length: int, out_length: int, factor: float) -> AxisResam
     positions = np.floor(low).astype(np.int64)[:, None] + np.arange(math.ceil(1 / factor) + 1)
     overlap = np.minimum(high[:, None], positions + 1) - np.maximum(low[:, None], positions)
     weights = np.where((positions >= 0) & (positions < in_length), np.maximum(overlap, 0.0), 0.0)
+    # ceil(0.1 * 70) is 8 in floating point, as in MATLAB: the eighth sample covers nothing, it repeats the edge.
+    weights[:, 0] = np.where(weights.sum(axis=1) > 0, weights[:, 0], 1.0)
     weights = weights / weights.sum(axis=1, keepdims=True)
     return _trimmed(np.clip(positions, 0, in_length - 1), weights, in_length)
 

@@ -31,7 +31,10 @@ def open_backend(name: str, model: bytes, *, precision: Precision = "fp32", thre
         MissingExtraError: the runtime is not installed.
     """
     if name not in BACKENDS:
-        raise OptionError(f"backend {name!r} is unknown: expected one of {sorted(BACKENDS)}{near_match(name, BACKENDS)}")
+        hint = near_match(name, BACKENDS)
+        raise OptionError(f"backend {name!r} is unknown: expected one of {sorted(BACKENDS)}{hint}")
+    if precision not in ("fp32", "bf16"):
+        raise OptionError(f"precision {precision!r} is unknown: expected fp32 or bf16")
     if threads < 0:
         raise OptionError(f"threads = {threads}: expected 0 (all cores) or more")
     module, _, attribute = BACKENDS[name].partition(":")

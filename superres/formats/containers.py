@@ -120,7 +120,7 @@ def jpeg_dpi(file: BinaryIO) -> tuple[float, float] | None:
     """Resolution in pixels per inch from the JFIF segment of a JPEG, or None when it states none."""
     file.seek(0)
     head = file.read(20)
-    if head[2:4] != b"\xff\xe0" or head[6:11] != b"JFIF\0":
+    if len(head) < 20 or head[2:4] != b"\xff\xe0" or head[6:11] != b"JFIF\0":
         return None
     x, y = int.from_bytes(head[14:16], "big"), int.from_bytes(head[16:18], "big")
     factor = {1: 1.0, 2: 2.54}.get(head[13])
@@ -167,7 +167,7 @@ def _check_samples(tiff: TiffFile, directory: Directory, name: str) -> None:
     unsigned = kinds <= {1, 4} and len(bits) == 1 and bits <= {1, 2, 4, 8, 16}
     if not unsigned and not (kinds == {3} and bits == {32}):
         label = {2: "signed integer", 3: "floating-point", 5: "complex", 6: "complex"}.get(max(kinds), "unsigned")
-        depth = "/".join(str(value) for value in sorted(bits))
+        depth = str(max(bits)) if len(bits) == 1 else "mixed"
         raise UnsupportedFormatError(
             f"{name}: has {depth}-bit {label} samples; expected 8 or 16-bit unsigned or 32-bit float: convert it first"
         )

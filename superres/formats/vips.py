@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from typing import Any
 
@@ -15,6 +16,10 @@ def vips() -> Any:
     """The ``pyvips`` module.  It takes a tenth of a second to load, so nobody imports it at the top."""
     import pyvips
 
+    # libvips' warnings about odd files would otherwise reach the terminal; what matters comes as an exception.
+    logger = logging.getLogger("pyvips")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     return pyvips
 
 

@@ -43,3 +43,7 @@ class Network(nn.Module):
     def fused(self) -> nn.Module:
         """The deployable form: same results, branches merged, no training-only parts."""
         raise OptionError(f"{type(self).__name__} has no fused form")
+
+    def load_fused(self, convolutions: list[tuple[Tensor, Tensor]]) -> None:
+        """Start from a deployed network: (kernel, bias) of its convolutions, in order."""
+        raise OptionError(f"{type(self).__name__} cannot start from a deployed network")

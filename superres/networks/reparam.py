@@ -14,6 +14,8 @@ References:
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -136,9 +138,37 @@ class ReparamNet(Network):
         plain = PlainStack(self.scale, self.channels, self.features, self.layers, self.slope)
         plain.convolutions[0].load_state_dict(self.head.state_dict())
         plain.convolutions[-1].load_state_dict(self.tail.state_dict())
-        for target, source in zip(plain.convolutions[1:-1], self.body, strict=True):
-            exact = ReparamConv.merged_kernel(source.double())  # type: ignore[arg-type]
-            target.weight.copy_(exact)
+        for target, source in zip(plain.convolutions[1:-1], self._hidden(), strict=True):
+            target.weight.copy_(copy.deepcopy(source).double().merged_kernel())
             target.bias.copy_(source.bias)
-            source.float()
         return plain.eval()
+
+    @torch.no_grad()
+    def load_fused(self, convolutions: list[tuple[Tensor, Tensor]]) -> None:
+        """Start from a deployed network of any scale: the inverse of :meth:`fused`.
+
+        Hidden layers are taken over; the last convolution only when its shape fits.
+
+        Args:
+            convolutions: (kernel, bias) of the deployed network's 3x3 convolutions, in order.
+
+        Raises:
+            OptionError: another number of layers, or other features.
+        """
+        theirs = [tuple(kernel.shape) for kernel, _ in convolutions[:-1]]
+        ours = [tuple(self.head.weight.shape)] + [tuple(c.kernel.shape) for c in self._hidden()]
+        if theirs != ours:
+            raise OptionError(f"warm start: the other network's layers are {theirs}, expected {ours}")
+        self.head.weight.copy_(convolutions[0][0])
+        self.head.bias.copy_(convolutions[0][1])
+        for target, (kernel, bias) in zip(self._hidden(), convolutions[1:-1], strict=True):
+            target.kernel.copy_(kernel - target.identity)
+            target.bias.copy_(bias)
+            if target.wide:
+                target.middle.zero_()  # the chain starts silent; its entrance is random, so it learns at once
+        if convolutions[-1][0].shape == self.tail.weight.shape:
+            self.tail.weight.copy_(convolutions[-1][0])
+            self.tail.bias.copy_(convolutions[-1][1])
+
+    def _hidden(self) -> list[ReparamConv]:
+        return [layer for layer in self.body if isinstance(layer, ReparamConv)]

@@ -22,6 +22,7 @@ from superres.networks import build_network
 from superres.networks.base import Network
 from superres.training.data import PairSource, find_pictures, load_pairs
 from superres.training.optim import Muon
+from superres.training.warm import warm_start
 from superres.training.recipe import OptimiserOptions, Recipe
 
 __all__ = ["Progress", "TrainingRun", "charbonnier", "learning_rate_factor", "make_network"]
@@ -99,6 +100,9 @@ class TrainingRun:
         self.checkpoint = folder / "checkpoint.pt"
         if self.checkpoint.exists():
             self._restore()
+        elif recipe.warm_start:
+            warm_start(self.network, recipe.warm_start)
+            self.average = [p.detach().clone() for p in self.network.parameters()]
 
     def train(
         self, data: Path, report: Callable[[Progress], None], *, every: int = 100, save_seconds: float = 120.0

@@ -82,7 +82,7 @@ class Recipe:
         steps: optimiser steps.
         seed: of every random choice; batch ``k`` depends on (seed, k) alone, so a resumed run is the same run.
         precision: ``bf16`` or ``fp32`` arithmetic.
-        warm_start: a shipped model's name, or a checkpoint file, whose hidden layers are the start; empty for none.
+        warm_start: a shipped model such as ``standard_x4`` whose layers are the start; empty for none.
         network, data, optimiser: the parts.
     """
 

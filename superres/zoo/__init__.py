@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from superres.zoo.card import ModelCard, Training, read_card, write_card
-from superres.zoo.store import Model, find_model, list_cards, load_model
+from superres.zoo.store import ZOO, Model, find_model, list_cards, load_model
 
 __all__ = [
+    "ZOO",
     "Model",
     "ModelCard",
     "Training",

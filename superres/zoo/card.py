@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,6 +93,11 @@ def read_card(path: Path) -> ModelCard:
         raise ModelError(f"{path}: not a readable model card: {error}") from error
     training = values.pop("training", {})
     scores = values.pop("scores", {})
+    tables = {"training": training, "scores": scores}
+    tables |= {f"scores.{name}": entry for name, entry in scores.items()} if isinstance(scores, dict) else {}
+    for key, value in tables.items():
+        if not isinstance(value, dict):
+            raise ModelError(f"{path}: {key} = {value!r}, expected a table")
     _check(values, ModelCard, path, required=True)
     _check(training, Training, path, required=False)
     return ModelCard(**values, training=Training(**training), scores=scores)
@@ -98,12 +105,13 @@ def read_card(path: Path) -> ModelCard:
 
 def _check(values: Mapping[str, Any], kind: type, path: Path, *, required: bool) -> None:
     """Refuse unknown keys, missing ones when ``required``, and values of the wrong basic type."""
-    basic = {"str": str, "int": int, "float": (int, float)}
+    basic: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float)}
     fields = {f.name: str(f.type) for f in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in fields:
             raise ModelError(f"{path}: key {key!r} is unknown{near_match(key, fields)}")
-        if fields[key] in basic and not isinstance(value, basic[fields[key]]):  # type: ignore[arg-type]
+        wanted = basic.get(fields[key], dict)
+        if not isinstance(value, wanted) or isinstance(value, bool):
             raise ModelError(f"{path}: {key} = {value!r}, expected {fields[key]}")
     missing = [key for key in fields if key not in values and key not in ("training", "scores")]
     if required and missing:
@@ -120,12 +128,19 @@ def write_card(card: ModelCard, path: Path) -> None:
     lines += ["", "[training]"]
     lines += [f"{f.name} = {_toml(getattr(card.training, f.name))}" for f in dataclasses.fields(card.training)]
     lines += ["", "[scores]"]
-    lines += [f"{name} = {_toml(values)}" for name, values in card.scores.items()]
+    lines += [f"{_key(name)} = {_toml(values)}" for name, values in card.scores.items()]
     with replace_file(path) as stream:
         stream.write(("\n".join(lines) + "\n").encode())
 
 
 def _toml(value: Any) -> str:
+    """A value as TOML, which is JSON but for tables, numbers that are not finite, and surrogates."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + " }" if value else "{}"
-    return json.dumps(value)
+        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }" if value else "{}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)

@@ -1,0 +1,183 @@
+"""``superres upscale``: many inputs one after the other; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from superres.cli.jobs import Job, plan, result_suffix
+from superres.cli.progress import PictureProgress
+from superres.errors import OptionError, OutputError, SuperresError
+from superres.formats import open_reader
+from superres.formats.animation import is_animated
+from superres.pipeline import Options, Result, Upscaler
+
+__all__ = ["run_batch"]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of one input: a result, or why not."""
+
+    source: str
+    result: Result | None = None
+    error: str = ""
+    skipped: bool = False
+
+    def line(self) -> str:
+        """For people."""
+        if self.result is not None:
+            r = self.result
+            return (
+                f"{r.source} → {r.target}  {r.source_size[0]}×{r.source_size[1]} → {r.target_size[0]}×"
+                f"{r.target_size[1]}  {' + '.join(r.networks)} ({r.precision})  {r.seconds:.1f} s"
+            )
+        return f"{self.source}: there already, left as it is" if self.skipped else f"superres: {self.error}"
+
+    def record(self) -> dict[str, Any]:
+        """For programs."""
+        if self.result is not None:
+            return {"status": "done", **asdict(self.result)}
+        return {"status": "skipped" if self.skipped else "failed", "source": self.source, "error": self.error}
+
+
+def run_batch(
+    inputs: Sequence[str], output: str | None, options: Options, *, recursive: bool, json_lines: bool
+) -> int:
+    """Enlarge every input; the exit code: 0 all done, 1 nothing could be done, 2 some failed.
+
+    With several inputs a result that is there already is left as it is unless ``options.overwrite``: results appear
+    whole or not at all, so a stopped run is continued by the same command.
+
+    Raises:
+        OptionError: the command makes no sense; nothing was touched.
+    """
+    if "-" in inputs:
+        return _run_stream(inputs, output, options, json_lines)
+    if output == "-":
+        return _run_to_stdout(inputs, options, json_lines)
+    given = [Path(text) for text in inputs]
+    jobs = plan(given, Path(output) if output else None, _tag(options), recursive)
+    several = len(jobs) > 1 or any(path.is_dir() for path in given)
+    outcomes: list[_Outcome] = []
+    started = time.perf_counter()
+    with Upscaler(options) as upscaler, PictureProgress(len(jobs), hidden=json_lines) as progress:
+        taken: dict[Path, Path] = {}
+        for job in jobs:
+            progress.begin(job.source.name)
+            outcome = _run_job(job, upscaler, taken, several, progress)
+            outcomes.append(outcome)
+            progress.end()
+            _tell(outcome, json_lines, progress)
+    return _close(outcomes, time.perf_counter() - started, json_lines)
+
+
+def _run_job(
+    job: Job, upscaler: Upscaler, taken: dict[Path, Path], several: bool, progress: PictureProgress
+) -> _Outcome:
+    """One input; an error of ours becomes part of the report."""
+    options = upscaler.options
+    try:
+        target = job.file or job.folder / (job.stem + _suffix(job.source, options))
+        if target in taken:
+            raise OutputError(
+                f"{job.source}: its result would be {target}, which is the result of {taken[target]}; "
+                "rename one, or use -o with another folder"
+            )
+        taken[target] = job.source
+        if several and target.exists() and not options.overwrite:
+            return _Outcome(str(target), skipped=True)
+        if job.file is None and not job.folder.exists():
+            _make_folder(job.folder)
+        return _Outcome(str(job.source), upscaler.file(job.source, target, report=progress.update))
+    except SuperresError as error:
+        return _Outcome(str(job.source), error=str(error))
+
+
+def _suffix(source: Path, options: Options) -> str:
+    """The suffix of the result, from the source's content."""
+    if options.format is not None:
+        return result_suffix("", lossy=False, animated=False, wanted=options.format)
+    animated = is_animated(source)
+    reader = open_reader(source, limits=options.limits)
+    try:
+        return result_suffix(reader.info.format, reader.info.lossy, animated, None)
+    finally:
+        reader.close()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot make the folder: {error.strerror}") from error
+
+
+def _tag(options: Options) -> str:
+    if options.size is None:
+        return f"x{4.0 if options.scale is None else options.scale:g}"
+    return "x".join(str(side) if side else "" for side in options.size)
+
+
+def _run_stream(inputs: Sequence[str], output: str | None, options: Options, json_lines: bool) -> int:
+    """``-``: one picture from standard input, to ``-o FILE`` or to standard output."""
+    if len(inputs) > 1:
+        raise OptionError("- (standard input) cannot be mixed with other inputs")
+    contents = sys.stdin.buffer.read()
+    with Upscaler(options) as upscaler:
+        if output is not None and output != "-":
+            return _run_one(lambda: upscaler.file(contents, Path(output), name="standard input"), json_lines)
+        return _run_one(lambda: _to_stdout(upscaler, contents, "standard input"), json_lines, to_stderr=True)
+
+
+def _run_to_stdout(inputs: Sequence[str], options: Options, json_lines: bool) -> int:
+    """``-o -``: one picture to standard output."""
+    if len(inputs) > 1:
+        raise OptionError("-o - (standard output) takes one input")
+    with Upscaler(options) as upscaler:
+        return _run_one(lambda: _to_stdout(upscaler, Path(inputs[0]), None), json_lines, to_stderr=True)
+
+
+def _to_stdout(upscaler: Upscaler, source: Path | bytes, name: str | None) -> Result:
+    """PNG unless ``--format`` says otherwise."""
+    if upscaler.options.format is None:
+        upscaler.options = replace(upscaler.options, format="png")
+    return upscaler.file(source, None, name=name, stream=sys.stdout.buffer)
+
+
+def _run_one(work: Callable[[], Result], json_lines: bool, to_stderr: bool = False) -> int:
+    """Run one job without a progress bar and tell its outcome."""
+    try:
+        outcome = _Outcome("", result=work())
+    except SuperresError as error:
+        outcome = _Outcome("", error=str(error))
+    text = json.dumps(outcome.record()) if json_lines else outcome.line()
+    print(text, file=sys.stderr if to_stderr or not json_lines else sys.stdout)
+    return 0 if outcome.result else 2
+
+
+def _tell(outcome: _Outcome, json_lines: bool, progress: PictureProgress) -> None:
+    if json_lines:
+        print(json.dumps(outcome.record()), flush=True)
+    else:
+        progress.say(outcome.line(), error=bool(outcome.error))
+
+
+def _close(outcomes: Sequence[_Outcome], seconds: float, json_lines: bool) -> int:
+    """The closing report of several inputs, and the exit code."""
+    failed = [outcome for outcome in outcomes if outcome.error]
+    if len(outcomes) > 1 and not json_lines:
+        done = sum(outcome.result is not None for outcome in outcomes)
+        skipped = sum(outcome.skipped for outcome in outcomes)
+        parts = [f"{done} done"]
+        parts += [f"{skipped} there already (--overwrite does them again)"] if skipped else []
+        parts += [f"{len(failed)} failed"] if failed else []
+        print(f"{', '.join(parts)} in {seconds:.1f} s", file=sys.stderr)
+        for outcome in failed:
+            print(f"  failed: {outcome.error}", file=sys.stderr)
+    return 2 if failed else 0

@@ -1,0 +1,107 @@
+"""Which input becomes which file: pure decisions, before any picture is enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from superres.errors import OptionError
+from superres.formats.table import FORMATS, format_of_name, picture_suffixes
+
+__all__ = ["Job", "find_inputs", "output_is_folder", "plan", "result_suffix"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its result goes.
+
+    Attributes:
+        source: the picture.
+        folder: of the result.
+        stem: of the result's name, ``photo_x4``.
+        file: the exact target when the user named one, otherwise None: the suffix follows the content.
+    """
+
+    source: Path
+    folder: Path
+    stem: str
+    file: Path | None = None
+
+
+def output_is_folder(output: Path, inputs: int) -> bool:
+    """Whether ``-o OUTPUT`` names a folder: it is one, there are several inputs, or it has no picture's suffix."""
+    return output.is_dir() or inputs > 1 or output.suffix.lower() not in picture_suffixes()
+
+
+def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path]]:
+    """(picture, its subfolder below the folder that was given) for every input.
+
+    A file is taken as it is, whatever its name.  Of a folder every file with a picture's suffix is taken, in order of
+    name, and with ``recursive`` those of its subfolders too; hidden files are left out.
+
+    Raises:
+        OptionError: nothing of that name, or a folder without pictures.
+    """
+    found: list[tuple[Path, Path]] = []
+    for path in given:
+        if path.is_dir():
+            pattern = "**/*" if recursive else "*"
+            files = sorted(
+                file
+                for file in path.glob(pattern)
+                if file.suffix.lower() in picture_suffixes() and not file.name.startswith(".") and file.is_file()
+            )
+            if not files:
+                hint = "" if recursive else "; subfolders are searched with --recursive"
+                raise OptionError(f"{path}: no pictures in this folder{hint}")
+            found += [(file, file.parent.relative_to(path)) for file in files]
+        elif path.exists():
+            found.append((path, Path()))
+        else:
+            raise OptionError(f"{path}: no such file or folder")
+    return found
+
+
+def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) -> list[Job]:
+    """Decide every target.
+
+    Args:
+        given: files and folders.
+        output: ``-o``, or None for beside each input.
+        tag: what is added to a result's name, ``x4`` or ``3840x2160``.
+        recursive: search subfolders.
+
+    Raises:
+        OptionError: as :func:`find_inputs`.
+    """
+    found = find_inputs(given, recursive)
+    several = len(found) > 1 or any(path.is_dir() for path in given)
+    if output is not None and not several and not output_is_folder(output, 1):
+        return [Job(found[0][0], output.parent, output.stem, output)]
+    jobs = []
+    for source, below in found:
+        folder = source.parent if output is None else output / below
+        jobs.append(Job(source, folder, f"{source.stem}_{tag}"))
+    # Results of an earlier run that lie beside their inputs are not inputs.
+    made = {(job.folder, job.stem) for job in jobs}
+    return [job for job in jobs if (job.source.parent, job.source.stem) not in made]
+
+
+def result_suffix(format: str, lossy: bool, animated: bool, wanted: str | None) -> str:
+    """The suffix of a result: as asked for, or the source's own format when it loses nothing, else PNG.
+
+    Args:
+        format: the source's, a key of :data:`superres.formats.FORMATS`.
+        lossy: whether the source is lossy.
+        animated: an animation keeps its format: PNG viewers show only its first frame.
+        wanted: ``--format``.
+
+    Raises:
+        OptionError: ``wanted`` is unknown.
+    """
+    if wanted is not None:
+        return FORMATS[format_of_name(wanted)].suffixes[0]
+    entry = FORMATS[format]
+    keeps = bool(entry.writer) and (animated or (not lossy and entry.still))
+    return entry.suffixes[0] if keeps else ".png"

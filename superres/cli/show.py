@@ -1,0 +1,84 @@
+"""Commands that measure and list: compare, models, evaluate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from superres.errors import OptionError, OutputError
+from superres.zoo import list_cards
+
+__all__ = ["show_comparison", "show_evaluation", "show_models"]
+
+
+def show_comparison(before: Path, after: Path, output: Path, overwrite: bool) -> None:
+    """Print PSNR and SSIM when the sizes agree, and write both side by side.
+
+    Raises:
+        InputError: a picture cannot be read.
+        OutputError: the picture cannot be written.
+    """
+    from superres.comparison import compare, side_by_side
+    from superres.formats import read_image
+
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output} exists: use --overwrite, or name another file with -o")
+    small, large = read_image(before), read_image(after)
+    same = (small.info.height, small.info.width) == (large.info.height, large.info.width)
+    if same:
+        score = compare(before, after)
+        print(f"PSNR {score.psnr:.2f} dB   SSIM {score.ssim:.4f}")
+    else:
+        print(
+            f"{before.name} is {small.info.width}×{small.info.height}, {after.name} {large.info.width}×"
+            f"{large.info.height}: shown side by side, not measured (PSNR needs one size)"
+        )
+    labels = (before.name, after.name) if same else (f"{before.name}, bicubic", after.name)
+    side_by_side(small, large, labels=labels).save(output, overwrite=overwrite)
+    print(f"side by side: {output}")
+
+
+def show_models(as_json: bool) -> None:
+    """List the shipped models with what their cards say."""
+    cards = list_cards()
+    if as_json:
+        print(json.dumps([asdict(card) for card in cards], indent=2))
+        return
+    header = ("model", "scale", "parameters", "GMAC (720p)", "Set5", "Set14", "B100", "licence")
+    rows = [
+        (
+            card.name,
+            f"x{card.scale}",
+            f"{card.parameters:,}",
+            f"{card.gmacs:.1f}",
+            *(f"{card.scores[name]['psnr']:.2f} dB" if name in card.scores else "-" for name in header[4:7]),
+            card.licence,
+        )
+        for card in cards
+    ]
+    widths = [max(len(row[k]) for row in [header, *rows]) for k in range(len(header))]
+    for row in [header, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\nPSNR-Y in the published protocol; see docs/quality.md.  Cards: superres models --json")
+
+
+def show_evaluation(data: Path, model: str, scale: int, precision: str, output: Path | None) -> None:
+    """Print the mean PSNR and SSIM of every set under ``data``, and write the pictures' scores.
+
+    Raises:
+        OptionError: no pictures there, an unknown model, or an output that is neither CSV nor JSON.
+    """
+    from superres.evaluation import bicubic_enlarger, evaluate_set, find_sets, model_enlarger, write_csv, write_json
+
+    if output is not None and output.suffix.lower() not in (".csv", ".json"):
+        raise OptionError(f"{output}: per-picture scores are written as .csv or .json")
+    enlarge = bicubic_enlarger(scale) if model == "bicubic" else model_enlarger(model, scale, precision)
+    results = []
+    for name, folder in find_sets(data).items():
+        scores = evaluate_set(folder, scale, enlarge)
+        results.append(scores)
+        print(f"{name:12} x{scale}  {len(scores.images):4} pictures  {scores.mean.psnr:.2f} dB  {scores.mean.ssim:.4f}")
+    if output is not None:
+        (write_csv if output.suffix.lower() == ".csv" else write_json)(results, output)
+        print(f"per picture: {output}")
