@@ -46,9 +46,7 @@ class _Outcome:
         return {"status": "skipped" if self.skipped else "failed", "source": self.source, "error": self.error}
 
 
-def run_batch(
-    inputs: Sequence[str], output: str | None, options: Options, *, recursive: bool, json_lines: bool
-) -> int:
+def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, recursive: bool, json_lines: bool) -> int:
     """Enlarge every input; the exit code: 0 all done, 1 nothing could be done, 2 some failed.
 
     With several inputs a result that is there already is left as it is unless ``options.overwrite``: results appear

@@ -88,11 +88,11 @@ def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) 
     return [job for job in jobs if (job.source.parent, job.source.stem) not in made]
 
 
-def result_suffix(format: str, lossy: bool, animated: bool, wanted: str | None) -> str:
+def result_suffix(kind: str, lossy: bool, animated: bool, wanted: str | None) -> str:
     """The suffix of a result: as asked for, or the source's own format when it loses nothing, else PNG.
 
     Args:
-        format: the source's, a key of :data:`superres.formats.FORMATS`.
+        kind: the source's format, a key of :data:`superres.formats.FORMATS`.
         lossy: whether the source is lossy.
         animated: an animation keeps its format: PNG viewers show only its first frame.
         wanted: ``--format``.
@@ -102,6 +102,6 @@ def result_suffix(format: str, lossy: bool, animated: bool, wanted: str | None) 
     """
     if wanted is not None:
         return FORMATS[format_of_name(wanted)].suffixes[0]
-    entry = FORMATS[format]
+    entry = FORMATS[kind]
     keeps = bool(entry.writer) and (animated or (not lossy and entry.still))
     return entry.suffixes[0] if keeps else ".png"

@@ -39,8 +39,8 @@ def run_training(recipe_path: Path, data: Path, run: Path | None, export: Path |
 
     def report(progress: Progress) -> None:
         print(
-            f"step {progress.step}/{recipe.steps}  loss {progress.loss:.5f} ({-20 * math.log10(progress.loss):.2f} dB)  "
-            f"{progress.steps_per_second:.1f} steps/s  {progress.seconds_left / 60:.0f} min left",
+            f"step {progress.step}/{recipe.steps}  loss {progress.loss:.5f} "
+            f"({-20 * math.log10(progress.loss):.2f} dB)  {progress.steps_per_second:.1f} steps/s  {progress.seconds_left / 60:.0f} min left",
             file=sys.stderr,
             flush=True,
         )

@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from superres.atomic import replace_file
 from superres.networks.base import Network
@@ -30,7 +29,7 @@ def export_onnx(network: Network, target: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    fused: nn.Module = network.fused().to(memory_format=torch.contiguous_format)
+    fused = network.fused()
     example = torch.zeros(2, network.channels, 24, 20)
     axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
     with warnings.catch_warnings():

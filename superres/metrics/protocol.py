@@ -35,9 +35,13 @@ def luma(picture: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     Raises:
         OptionError: another dtype or channel count.
     """
-    if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] not in (1, 3)):
+    if (
+        picture.dtype != np.uint8
+        or picture.ndim not in (2, 3)
+        or (picture.ndim == 3 and picture.shape[2] not in (1, 3))
+    ):
         raise OptionError(f"the protocol takes uint8 grey or RGB pictures, got {picture.dtype} {picture.shape}")
-    if picture.ndim == 3 and picture.shape[2] == 3:
+    if channels == 3:
         return np.asarray(picture @ np.array([65.481, 128.553, 24.966]) / 255 + 16)
     grey = picture if picture.ndim == 2 else picture[:, :, 0]
     return grey * (219 / 255) + 16.0
@@ -46,7 +50,9 @@ def luma(picture: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def shave(plane: npt.NDArray[Any], border: int) -> npt.NDArray[Any]:
     """Cut ``border`` samples off every side of (H, W, ...)."""
     if min(plane.shape[:2]) <= 2 * border:
-        raise OptionError(f"a picture of {plane.shape[1]} x {plane.shape[0]} has nothing left inside a border of {border}")
+        raise OptionError(
+            f"a picture of {plane.shape[1]} x {plane.shape[0]} has nothing left inside a border of {border}"
+        )
     return plane[border : plane.shape[0] - border, border : plane.shape[1] - border]
 
 

@@ -34,7 +34,9 @@ def build_network(name: str, scale: int, options: Mapping[str, int | float | str
         OptionError: an unknown architecture or option, with the nearest known name.
     """
     if name not in NETWORKS:
-        raise OptionError(f"network {name!r} is unknown: expected one of {sorted(NETWORKS)}{near_match(name, NETWORKS)}")
+        raise OptionError(
+            f"network {name!r} is unknown: expected one of {sorted(NETWORKS)}{near_match(name, NETWORKS)}"
+        )
     module, _, attribute = NETWORKS[name].partition(":")
     network_class: type[Network] = getattr(importlib.import_module(module), attribute)
     return network_class.from_options(scale, dict(options or {}))

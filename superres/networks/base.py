@@ -34,7 +34,7 @@ class Network(nn.Module):
                 raise OptionError(
                     f"option {name!r} is unknown to {cls.__name__}: expected one of {known}{near_match(name, known)}"
                 )
-        return cls(scale, **options)  # type: ignore[arg-type]
+        return cls(scale, **options)
 
     def forward(self, batch: Tensor) -> Tensor:
         """Enlarge a batch.  Shapes and range as in the class description."""

@@ -15,6 +15,7 @@ References:
 from __future__ import annotations
 
 import copy
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ class ReparamConv(nn.Module):
         features: channels in and out.
         expansion: width of the 1x1 -> 3x3 -> 1x1 chain over ``features``; 0 leaves the chain out.
     """
+
+    identity: Tensor
 
     def __init__(self, features: int, expansion: int) -> None:
         super().__init__()
@@ -61,13 +64,22 @@ class ReparamConv(nn.Module):
         return functional.conv2d(batch, self.merged_kernel(), self.bias, padding=1)
 
 
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    """The bias of a convolution that was made with one."""
+    if convolution.bias is None:
+        raise OptionError("this convolution has no bias; every convolution here is made with one")
+    return convolution.bias
+
+
 class PlainStack(nn.Module):
     """The deployed form: 3x3 convolutions with leaky ReLU between, a skip, and the sub-pixel shuffle."""
+
+    copies: Tensor
 
     def __init__(self, scale: int, channels: int, features: int, layers: int, slope: float) -> None:
         super().__init__()
         widths = [channels] + [features] * (layers - 1) + [channels * scale * scale]
-        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths, widths[1:], strict=False))
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(widths))
         self.scale = scale
         self.slope = slope
         # The nearest-neighbour skip as a 1x1 convolution: every runtime has one, and it stays out of the way of int8.
@@ -119,7 +131,7 @@ class ReparamNet(Network):
         self.body = nn.ModuleList(ReparamConv(features, expansion) for _ in range(layers - 2))
         self.tail = nn.Conv2d(features, channels * scale * scale, 3, padding=1)
         nn.init.normal_(self.tail.weight, std=0.01 / (3 * features**0.5))
-        nn.init.zeros_(self.tail.bias)
+        _bias(self.tail).detach().zero_()
 
     def forward(self, batch: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, scale*H, scale*W); the last convolution and the skip run in float32."""
@@ -139,8 +151,7 @@ class ReparamNet(Network):
         plain.convolutions[0].load_state_dict(self.head.state_dict())
         plain.convolutions[-1].load_state_dict(self.tail.state_dict())
         for target, source in zip(plain.convolutions[1:-1], self._hidden(), strict=True):
-            target.weight.copy_(copy.deepcopy(source).double().merged_kernel())
-            target.bias.copy_(source.bias)
+            target.load_state_dict({"weight": copy.deepcopy(source).double().merged_kernel(), "bias": source.bias})
         return plain.eval()
 
     @torch.no_grad()
@@ -160,7 +171,7 @@ class ReparamNet(Network):
         if theirs != ours:
             raise OptionError(f"warm start: the other network's layers are {theirs}, expected {ours}")
         self.head.weight.copy_(convolutions[0][0])
-        self.head.bias.copy_(convolutions[0][1])
+        _bias(self.head).copy_(convolutions[0][1])
         for target, (kernel, bias) in zip(self._hidden(), convolutions[1:-1], strict=True):
             target.kernel.copy_(kernel - target.identity)
             target.bias.copy_(bias)
@@ -168,7 +179,7 @@ class ReparamNet(Network):
                 target.middle.zero_()  # the chain starts silent; its entrance is random, so it learns at once
         if convolutions[-1][0].shape == self.tail.weight.shape:
             self.tail.weight.copy_(convolutions[-1][0])
-            self.tail.bias.copy_(convolutions[-1][1])
+            _bias(self.tail).copy_(convolutions[-1][1])
 
     def _hidden(self) -> list[ReparamConv]:
         return [layer for layer in self.body if isinstance(layer, ReparamConv)]

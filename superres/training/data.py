@@ -44,7 +44,9 @@ def find_pictures(root: Path, folders: Sequence[str]) -> list[Path]:
         here = root / folder
         files = sorted(f for f in here.rglob("*") if f.suffix.lower() in picture_suffixes()) if here.is_dir() else []
         if not files:
-            raise TrainingError(f"{here}: no training pictures there; give the folder that holds {folder!r} with --data")
+            raise TrainingError(
+                f"{here}: no training pictures there; give the folder that holds {folder!r} with --data"
+            )
         found += files
     return found
 

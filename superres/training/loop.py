@@ -22,8 +22,8 @@ from superres.networks import build_network
 from superres.networks.base import Network
 from superres.training.data import PairSource, find_pictures, load_pairs
 from superres.training.optim import Muon
-from superres.training.warm import warm_start
 from superres.training.recipe import OptimiserOptions, Recipe
+from superres.training.warm import warm_start
 
 __all__ = ["Progress", "TrainingRun", "charbonnier", "learning_rate_factor", "make_network"]
 
@@ -92,7 +92,7 @@ class TrainingRun:
         if recipe.optimiser.loss not in _LOSSES:
             raise TrainingError(f"loss {recipe.optimiser.loss!r} is unknown: expected one of {sorted(_LOSSES)}")
         self.recipe, self.folder, self.step = recipe, folder, 0
-        self.network = make_network(recipe).to(memory_format=torch.channels_last)
+        self.network = make_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimisers = _optimisers(self.network, recipe.optimiser)
         self.rates = [group["lr"] for o in self.optimisers for group in o.param_groups]
         self.average = [p.detach().clone() for p in self.network.parameters()]
@@ -151,8 +151,8 @@ class TrainingRun:
         loss = _LOSSES["l2" if finishing else options.loss](output, target)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"loss is {loss.item()} at step {self.step} (seed {recipe.seed}): lower optimiser.rate, or look at that "
-                f"batch's pictures; the checkpoint before it is kept in {self.folder}"
+                f"loss is {loss.item()} at step {self.step} (seed {recipe.seed}): lower optimiser.rate, or look at "
+                f"that batch's pictures; the checkpoint before it is kept in {self.folder}"
             )
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)

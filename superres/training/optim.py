@@ -30,7 +30,7 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
         float32, the same shape.
     """
     wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
-    x = wide / (wide.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = wide / (torch.linalg.vector_norm(wide, dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
         x = _A * x + (_B * gram + _C * gram @ gram) @ x

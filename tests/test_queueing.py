@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from superres.queueing import prefetched
+
+#: Long enough for a starved thread, short enough to notice a hang.
+WAIT = 20
+
+
+def prefetchers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "superres-prefetch"]
+
+
+class Counted:
+    """Integers; notes how many were made, and the closing."""
+
+    def __init__(self, end: int, *, fail_at: int | None = None) -> None:
+        self.end, self.fail_at = end, fail_at
+        self.made = 0
+        self.closed = threading.Event()
+        self.enough = threading.Event()
+
+    def items(self, enough: int = 10**9) -> Iterator[int]:
+        try:
+            for value in range(self.end):
+                if value == self.fail_at:
+                    raise ZeroDivisionError("item", value)
+                self.made += 1
+                if self.made >= enough:
+                    self.enough.set()
+                yield value
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 7])
+def test_order_is_kept(depth: int) -> None:
+    assert list(prefetched(iter(range(200)), depth)) == list(range(200))
+    assert prefetchers() == []
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert list(prefetched(iter(()), 1)) == []
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_producer_runs_ahead_but_not_far(depth: int) -> None:
+    source = Counted(1000)
+    # One with the consumer, `depth` waiting, one in the making.
+    made = prefetched(source.items(enough=depth + 2), depth)
+    assert next(made) == 0
+    assert source.enough.wait(WAIT)
+    assert not source.closed.wait(0.2)
+    assert source.made == depth + 2
+    made.close()
+
+
+def test_an_exception_is_carried_over_in_its_place() -> None:
+    source = Counted(10, fail_at=3)
+    got = []
+    with pytest.raises(ZeroDivisionError) as caught:
+        for value in prefetched(source.items(), 2):
+            got.append(value)  # noqa: PERF402
+    assert got == [0, 1, 2]
+    assert caught.value.args == ("item", 3)
+    assert prefetchers() == []
+
+
+def test_even_an_exit_is_carried_over() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        list(prefetched(items(), 1))
+
+
+def test_stopping_early_closes_the_producer_and_leaves_no_thread() -> None:
+    source = Counted(10**9)
+    made = prefetched(source.items(), 2)
+    assert [next(made) for _ in range(5)] == [0, 1, 2, 3, 4]
+    made.close()
+    assert source.closed.is_set()
+    assert prefetchers() == []
+    assert source.made < 20
+
+
+def test_a_consumer_that_fails_stops_the_producer() -> None:
+    source = Counted(10**9)
+    with pytest.raises(KeyError):
+        for value in prefetched(source.items(), 2):
+            raise KeyError(value)
+    assert source.closed.wait(WAIT)
+
+
+def test_not_started_not_touched() -> None:
+    source = Counted(10)
+    made = prefetched(source.items(), 2)
+    made.close()
+    assert source.made == 0
+    assert prefetchers() == []

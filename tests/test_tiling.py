@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from superres.errors import OptionError
+from superres.tiling import mirrored, spans, tile_rows_for_memory
+
+
+@given(st.integers(1, 500), st.integers(1, 200), st.integers(0, 50))
+def test_spans_cover_the_axis_once_with_windows_of_one_size(length: int, tile: int, halo: int) -> None:
+    made = list(spans(length, tile, halo))
+    assert [position for span in made for position in range(span.start, span.stop)] == list(range(length))
+    assert {span.window_stop - span.window_start for span in made} == {tile + 2 * halo}
+    for span in made:
+        assert span.window_start == span.start - halo
+        assert span.window_stop >= span.stop + halo
+
+
+@pytest.mark.parametrize(("length", "tile", "halo"), [(0, 1, 0), (1, 0, 0), (1, 1, -1)])
+def test_impossible_spans_are_refused(length: int, tile: int, halo: int) -> None:
+    with pytest.raises(OptionError, match="expected at least"):
+        list(spans(length, tile, halo))
+
+
+@given(st.integers(1, 20), st.integers(0, 70), st.integers(0, 70))
+def test_mirrored_equals_symmetric_padding(length: int, before: int, after: int) -> None:
+    expected = np.pad(np.arange(length), (before, after), mode="symmetric")
+    assert np.array_equal(mirrored(-before, length + after, length), expected)
+
+
+@given(st.integers(1, 10**7), st.integers(1, 10**9), st.integers(8, 2000))
+def test_strips_stay_inside_the_budget(per_row: int, budget: int, largest: int) -> None:
+    try:
+        rows = tile_rows_for_memory(per_row, budget, largest)
+    except OptionError:
+        assert per_row * 8 > budget
+    else:
+        assert 8 <= rows <= largest
+        assert rows * per_row <= budget
+
+
+def test_the_budget_that_the_message_asks_for_is_enough() -> None:
+    with pytest.raises(OptionError, match=r"at least 24 MB"):
+        tile_rows_for_memory(3_000_000, 10_000_000, 512)
+    assert tile_rows_for_memory(3_000_000, 24_000_000, 512) == 8
