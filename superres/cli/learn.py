@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import math
 import sys
 from pathlib import Path
@@ -24,23 +25,20 @@ def run_training(recipe_path: Path, data: Path, run: Path | None, export: Path |
     recipe = load_recipe(recipe_path)
     if threads < 0:
         raise OptionError(f"threads = {threads}: expected 0 (all cores) or more")
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("torch", "train") from error
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("torch", "train")
     from superres.training.loop import Progress, TrainingRun
 
-    if threads:
-        torch.set_num_threads(threads)
     folder = run or Path("runs") / recipe.name
-    training = TrainingRun(recipe, folder)
+    training = TrainingRun(recipe, folder, threads=threads)
     if training.step:
         print(f"continuing at step {training.step} of {recipe.steps}", file=sys.stderr)
 
     def report(progress: Progress) -> None:
         print(
             f"step {progress.step}/{recipe.steps}  loss {progress.loss:.5f} "
-            f"({-20 * math.log10(progress.loss):.2f} dB)  {progress.steps_per_second:.1f} steps/s  {progress.seconds_left / 60:.0f} min left",
+            f"({-20 * math.log10(progress.loss):.2f} dB)  {progress.steps_per_second:.1f} steps/s  "
+            f"{progress.seconds_left / 60:.0f} min left",
             file=sys.stderr,
             flush=True,
         )

@@ -106,6 +106,8 @@ def open_animation(source: Path | bytes, *, name: str | None = None, limits: Lim
         if kind == "png":
             containers.inspect_png(file, label)
             return _ApngAnimation(source, apng.parse(file, label), label, bounds)
+        if kind == "gif":
+            containers.check_gif_is_whole(file, label)
     if kind not in _LOADERS:
         raise OptionError(f"{label}: {kind} holds no animation; expected GIF, WebP or APNG")
     return _VipsAnimation(source, kind, label, bounds)
@@ -127,7 +129,8 @@ def open_animation_writer(
     Args:
         target: the file.
         info: of one resulting frame.
-        durations: milliseconds per frame; their number is the number of frames.  GIF keeps hundredths of a second.
+        durations: milliseconds per frame; their number is the number of frames.  GIF keeps hundredths of a second;
+            WebP joins equal neighbours into one frame that stays as long as both.
         loop: how often it runs, 0 for ever.
         format: ``gif``, ``webp`` or ``png``; by default the suffix of ``target`` decides.
         quality: 1-100 for WebP, which is written without loss by default.

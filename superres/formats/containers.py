@@ -12,7 +12,16 @@ from superres.errors import CorruptInputError, LimitError, UnsupportedFormatErro
 from superres.formats.exif import directory_dpi
 from superres.formats.tiff import Directory, TiffFile
 
-__all__ = ["METADATA_LIMIT", "PngFacts", "TiffFacts", "inspect_png", "inspect_tiff", "jpeg_dpi", "png_chunks"]
+__all__ = [
+    "METADATA_LIMIT",
+    "PngFacts",
+    "TiffFacts",
+    "check_gif_is_whole",
+    "inspect_png",
+    "inspect_tiff",
+    "jpeg_dpi",
+    "png_chunks",
+]
 
 METADATA_LIMIT = 64 * 2**20
 """Most bytes of metadata, inflated, that one file may carry: some forty times the largest printer profile."""
@@ -125,6 +134,37 @@ def jpeg_dpi(file: BinaryIO) -> tuple[float, float] | None:
     x, y = int.from_bytes(head[14:16], "big"), int.from_bytes(head[16:18], "big")
     factor = {1: 1.0, 2: 2.54}.get(head[13])
     return (x * factor, y * factor) if factor and x and y else None
+
+
+def check_gif_is_whole(file: BinaryIO, name: str) -> None:
+    """Walk the blocks of a GIF: its decoder would show the frame before in place of one that is cut short.
+
+    A missing end mark is forgiven: many encoders forget it, and no picture is lost.
+
+    Raises:
+        CorruptInputError: the file ends within a block.
+    """
+    file.seek(0)
+    data = file.read()
+    at = 13 + _colour_table(data, 10)
+    while at < len(data) and data[at] != 0x3B:
+        if data[at] == 0x2C:
+            at += 11 + _colour_table(data, at + 9)
+        elif data[at] == 0x21:
+            at += 2
+        else:
+            # Rubbish between blocks: the decoder stops here as well, and knows what it has.
+            return
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    if at > len(data):
+        raise CorruptInputError(f"{name}: is cut short within a frame; get the file again")
+
+
+def _colour_table(data: bytes, at: int) -> int:
+    """Bytes of the colour table that the flags at ``at`` announce."""
+    return 3 << ((data[at] & 7) + 1) if at < len(data) and data[at] & 0x80 else 0
 
 
 _LOSSY = {6: "JPEG", 7: "JPEG", 33003: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP", 34887: "LERC", 50002: "JPEG XL"}

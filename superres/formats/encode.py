@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import threading
+import traceback
 import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -226,16 +227,21 @@ class StillWriter:
     def _encode(self) -> None:
         """The encoder thread: everything that happens here reaches the caller through ``_failure``."""
         try:
-            picture = self._picture()
-            target = vips().Target.new_to_descriptor(self._place.descriptor)
-            module, function = FORMATS[self._kind].writer.split(":")
-            getattr(importlib.import_module(module), function)(picture, target, self._stored, self._quality)
+            self._save()
             finish.complete(self._place.descriptor, self._kind, self._stored)
         except Exception as exc:
+            # Its frames hold the libvips target, whose duplicate of our descriptor would keep the space on the disk.
+            traceback.clear_frames(exc.__traceback__)
             self._failure = exc
         finally:
             # Whoever waits to put rows must learn that nobody reads any more.
             self._rows.stop()
+
+    def _save(self) -> None:
+        target = vips().Target.new_to_descriptor(self._place.descriptor)
+        module, function = FORMATS[self._kind].writer.split(":")
+        save = getattr(importlib.import_module(module), function)
+        save(self._picture(), target, self._stored, self._quality)
 
     def _picture(self) -> Any:
         """The picture as libvips sees it: rows yet to come, with their metadata."""

@@ -35,11 +35,8 @@ def luma(picture: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     Raises:
         OptionError: another dtype or channel count.
     """
-    if (
-        picture.dtype != np.uint8
-        or picture.ndim not in (2, 3)
-        or (picture.ndim == 3 and picture.shape[2] not in (1, 3))
-    ):
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or channels not in (1, 3):
         raise OptionError(f"the protocol takes uint8 grey or RGB pictures, got {picture.dtype} {picture.shape}")
     if channels == 3:
         return np.asarray(picture @ np.array([65.481, 128.553, 24.966]) / 255 + 16)

@@ -83,14 +83,17 @@ class TrainingRun:
         recipe: what to train.
         folder: where ``checkpoint.pt`` and ``log.csv`` are kept; an existing checkpoint of the same recipe is
             continued, with the same result as a run that was never stopped.
+        threads: cores to use, 0 for all.
 
     Raises:
         TrainingError: the checkpoint in ``folder`` belongs to another recipe, or is damaged.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, *, threads: int = 0) -> None:
         if recipe.optimiser.loss not in _LOSSES:
             raise TrainingError(f"loss {recipe.optimiser.loss!r} is unknown: expected one of {sorted(_LOSSES)}")
+        if threads:
+            torch.set_num_threads(threads)
         self.recipe, self.folder, self.step = recipe, folder, 0
         self.network = make_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimisers = _optimisers(self.network, recipe.optimiser)

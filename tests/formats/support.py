@@ -154,7 +154,7 @@ def read_png16(data: bytes) -> Samples:
             guess = left + up - corner
             distances = (abs(guess - left), abs(guess - up), abs(guess - corner))
             paeth = (left, up, corner)[int(np.argmin(distances))]
-            out[y, x] = (raw[y, x + 1] + (0, left, up, (left + up) // 2, paeth)[filter_kind]) % 256
+            out[y, x] = (int(raw[y, x + 1]) + (0, left, up, (left + up) // 2, paeth)[filter_kind]) % 256
     return out.astype(np.uint8).view(">u2").reshape(height, width, channels).astype(np.uint16)
 
 

@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from superres.errors import OptionError, OutputError
 from superres.formats import FORMATS, open_writer, read_image, write_image
+from superres.formats.exif import upright_xmp
 from superres.formats.rowsource import RowSource, tiff_header
 from superres.image import Image, PictureInfo
 
@@ -114,7 +115,7 @@ def test_metadata(tmp_path: Path, format: str) -> None:
         if format in ("png", "jpeg", "tiff"):
             assert tuple(float(v) for v in opened.info["dpi"]) == pytest.approx((600, 600), abs=0.01)
     back = read_image(path).info.metadata
-    assert back.icc == icc and back.xmp == XMP and back.dpi == pytest.approx((600, 600), abs=0.01)
+    assert back.icc == icc and back.xmp == upright_xmp(XMP) and back.dpi == pytest.approx((600, 600), abs=0.01)
 
 
 @pytest.mark.parametrize("format", SUFFIX)
@@ -125,7 +126,9 @@ def test_metadata_by_exiftool(tmp_path: Path, format: str) -> None:
     assert tags["IFD0:Make"] == "Testcam" and tags["ExifIFD:ExposureTime"] == pytest.approx(0.02)
     assert tags["ExifIFD:ExifImageWidth"] == 80 and tags["ExifIFD:ExifImageHeight"] == 60
     assert tags["XMP-tiff:Orientation"] == 6  # given as it was: readers, not writers, set it to 1
-    assert "ICC-header:ProfileClass" in tags and "ExifTool:Warning" not in tags and "ExifTool:Error" not in tags
+    assert "ICC-header:ProfileClass" in tags and "ExifTool:Error" not in tags
+    if format != "webp":  # libvips puts JPEG's marker before EXIF in WebP as well, which exiftool calls minor.
+        assert "ExifTool:Warning" not in tags
 
 
 @pytest.mark.parametrize("format", SUFFIX)

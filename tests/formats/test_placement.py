@@ -125,7 +125,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_disk_full(small_disk: Path, suffix: str) -> None:
     rng = np.random.default_rng(0)
-    noise = picture(700, 700, 3)
+    noise = picture(400, 400, 3)
     noise.samples[...] = rng.integers(0, 256, noise.samples.shape)
     with pytest.raises(OutputError, match="disk is full"):
         write_image(noise, small_disk / f"a{suffix}")
@@ -160,24 +160,21 @@ def test_disk_that_is_full_at_the_very_end(small_disk: Path, suffix: str) -> Non
 
 def test_stream_that_is_full() -> None:
     image = picture(100, 100, 3)
-    with open("/dev/full", "wb") as stream:
+    with open("/dev/full", "wb", buffering=0) as stream:
         writer = open_writer(None, image.info, format="png", stream=stream)
         writer.write(image.samples)
         with pytest.raises(OutputError, match="disk is full"):
             writer.commit()
-        # Closing flushes what is left in the buffer, which fails again.
-        with pytest.raises(OSError, match="No space"):
-            stream.close()
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_disk_full_with_animation(small_disk: Path, suffix: str) -> None:
-    info = picture(300, 300, 3).info
+    info = picture(200, 200, 3).info
     rng = np.random.default_rng(0)
     with pytest.raises(OutputError, match="disk is full"):
-        writer = open_animation_writer(small_disk / f"a{suffix}", info, (50,) * 6, 0)
-        for _ in range(6):
-            writer.write_frame(rng.integers(0, 256, (300, 300, 3), dtype=np.uint8))
+        writer = open_animation_writer(small_disk / f"a{suffix}", info, (50,) * 8, 0)
+        for _ in range(8):
+            writer.write_frame(rng.integers(0, 256, (200, 200, 3), dtype=np.uint8))
         writer.commit()
     assert not list(small_disk.iterdir())
 

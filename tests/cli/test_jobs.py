@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from superres.cli.jobs import Job, find_inputs, output_is_folder, plan, result_suffix
+from superres.errors import OptionError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """a.png, b.JPG, notes.txt, .hidden.png and sub/c.tif: empty files, for only names are looked at."""
+    (tmp_path / "sub").mkdir()
+    for name in ("a.png", "b.JPG", "notes.txt", ".hidden.png", "sub/c.tif"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_single_file_goes_beside_its_input(tree: Path) -> None:
+    assert plan([tree / "a.png"], None, "x4", False) == [Job(tree / "a.png", tree, "a_x4")]
+
+
+def test_single_file_to_a_named_file(tree: Path) -> None:
+    target = tree / "large.png"
+    assert plan([tree / "a.png"], target, "x4", False) == [Job(tree / "a.png", tree, "large", target)]
+
+
+@pytest.mark.parametrize(
+    ("output", "inputs", "folder"),
+    [("out", 1, True), ("out.d", 1, True), ("x.png", 1, False), ("x.PNG", 1, False), ("x.png", 2, True)],
+)
+def test_output_is_folder(output: str, inputs: int, folder: bool) -> None:
+    assert output_is_folder(Path(output), inputs) is folder
+
+
+def test_existing_folder_is_a_folder_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "x.png").mkdir()
+    assert output_is_folder(tmp_path / "x.png", 1)
+
+
+def test_folder_takes_pictures_by_name_and_leaves_the_rest(tree: Path) -> None:
+    assert [file.name for file, _ in find_inputs([tree], recursive=False)] == ["a.png", "b.JPG"]
+
+
+def test_recursive_mirrors_subfolders(tree: Path) -> None:
+    jobs = plan([tree], tree / "out", "x2", True)
+    assert [(job.folder, job.stem) for job in jobs] == [
+        (tree / "out", "a_x2"),
+        (tree / "out", "b_x2"),
+        (tree / "out/sub", "c_x2"),
+    ]
+
+
+def test_results_of_an_earlier_run_are_not_inputs(tree: Path) -> None:
+    (tree / "a_x4.png").touch()
+    assert [job.source.name for job in plan([tree], None, "x4", False)] == ["a.png", "b.JPG"]
+
+
+def test_file_with_a_strange_name_is_taken_when_named(tree: Path) -> None:
+    assert plan([tree / "notes.txt"], None, "x4", False)[0].source.name == "notes.txt"
+
+
+def test_missing_input_is_named(tree: Path) -> None:
+    with pytest.raises(OptionError, match=r"gone\.png: no such file"):
+        plan([tree / "gone.png"], None, "x4", False)
+
+
+def test_folder_without_pictures_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--recursive"):
+        plan([tmp_path], None, "x4", False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lossy", "animated", "wanted", "suffix"),
+    [
+        ("png", False, False, None, ".png"),
+        ("tiff", False, False, None, ".tif"),
+        ("webp", False, False, None, ".webp"),
+        ("webp", True, False, None, ".png"),
+        ("jpeg", True, False, None, ".png"),
+        ("heic", True, False, None, ".png"),
+        ("gif", False, True, None, ".gif"),
+        ("webp", True, True, None, ".webp"),
+        ("gif", False, False, None, ".png"),
+        ("png", False, False, "jpg", ".jpg"),
+    ],
+)
+def test_result_suffix(kind: str, lossy: bool, animated: bool, wanted: str | None, suffix: str) -> None:
+    assert result_suffix(kind, lossy, animated, wanted) == suffix
+
+
+def test_unknown_format_names_the_near_one() -> None:
+    with pytest.raises(OptionError, match="tiff"):
+        result_suffix("png", False, False, "tif f")
