@@ -36,7 +36,7 @@ from superres.image import Image, PictureInfo
 from superres.queueing import prefetched
 from superres.resize import AxisResampler, axis_resampler
 from superres.tiling import mirrored, spans, tile_rows_for_memory
-from superres.zoo import ZOO, list_cards, load_model
+from superres.zoo import ZOO, list_cards, load_model, locate
 
 __all__ = ["Options", "Result", "Upscaler", "target_size", "upscale"]
 
@@ -53,7 +53,7 @@ class Options:
     Attributes:
         scale: enlargement factor, above 1 and at most 16; or
         size: (width, height) of the result, either may be 0 to follow the aspect ratio.  Not both.
-        model: family name of a shipped model.
+        model: family name of a shipped model, or ``FOLDER/NAME`` for models of your own.
         precision: ``auto`` (bf16 for 8-bit pictures where the processor has it, else fp32), ``fp32`` or ``bf16``.
         backend: runtime's name.
         threads: cores, 0 for all.
@@ -152,7 +152,7 @@ class Upscaler:
 
     Args:
         options: how to enlarge.
-        folder: where the models lie.
+        folder: where the models lie, when ``options.model`` names no folder itself.
         opener: makes a backend; tests put a fake here.
 
     Raises:
@@ -161,10 +161,11 @@ class Upscaler:
 
     def __init__(self, options: Options, *, folder: Path = ZOO, opener: Callable[..., Backend] = open_backend) -> None:
         self.options = options
-        self._folder, self._opener = folder, opener
-        self._scales = [card.scale for card in list_cards(folder) if card.name == options.model]
+        self._folder, self._family = locate(options.model, folder)
+        self._opener = opener
+        self._scales = [card.scale for card in list_cards(self._folder) if card.name == self._family]
         if not self._scales:
-            load_model(options.model, 4, folder)  # raises, naming the models there are
+            load_model(self._family, 4, self._folder)  # raises, naming the models there are
         self._chains: dict[tuple[tuple[int, ...], Precision], NetworkChain] = {}
 
     def __enter__(self) -> Upscaler:
@@ -220,7 +221,7 @@ class Upscaler:
             target=str(target) if target else "standard output",
             source_size=(info.width, info.height),
             target_size=size,
-            networks=tuple(f"{self.options.model} x{s}" for s in self._chain_scales(info, size)),
+            networks=tuple(f"{self._family} x{s}" for s in self._chain_scales(info, size)),
             precision=self._chain(info, size).precision,
             seconds=time.perf_counter() - started,
         )
@@ -309,7 +310,7 @@ class Upscaler:
         scales, options = self._chain_scales(info, size), self.options
         precision = _precision(options, info)
         if (scales, precision) not in self._chains:
-            models = [load_model(options.model, scale, self._folder) for scale in scales]
+            models = [load_model(self._family, scale, self._folder) for scale in scales]
             chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
             self._chains[scales, precision] = chain
         return self._chains[scales, precision]

@@ -168,7 +168,7 @@ def _area_resampler(in_length: int, out_length: int, factor: float) -> AxisResam
     positions = np.floor(low).astype(np.int64)[:, None] + np.arange(math.ceil(1 / factor) + 1)
     overlap = np.minimum(high[:, None], positions + 1) - np.maximum(low[:, None], positions)
     weights = np.where((positions >= 0) & (positions < in_length), np.maximum(overlap, 0.0), 0.0)
-    # ceil(0.1 * 70) is 8 in floating point, as in MATLAB: the eighth sample covers nothing, it repeats the edge.
+    # ceil(0.68 * 75) is 52 in floating point, as in MATLAB: the 52nd sample covers nothing, it repeats the edge.
     weights[:, 0] = np.where(weights.sum(axis=1) > 0, weights[:, 0], 1.0)
     weights = weights / weights.sum(axis=1, keepdims=True)
     return _trimmed(np.clip(positions, 0, in_length - 1), weights, in_length)
@@ -209,6 +209,8 @@ def resize(
     if (size is None) == (scale is None):
         raise OptionError(f"resize needs exactly one of size and scale, got size={size} and scale={scale}")
     height, width = samples.shape[:2]
+    if min(height, width) < 1:
+        raise OptionError(f"cannot resize {width} x {height} pixels: both must be at least 1")
     if size is None:
         factor = float(scale or 0)
         if not factor > 0 or not math.isfinite(factor):

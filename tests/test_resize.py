@@ -210,14 +210,15 @@ def test_refused(arguments: dict[str, object], message: str) -> None:
         resize(np.zeros((4, 4)), **arguments)  # type: ignore[arg-type]
 
 
-def test_an_empty_picture_is_refused() -> None:
+@pytest.mark.parametrize("how", [{"size": (2, 2)}, {"scale": 2.0}])
+def test_an_empty_picture_is_refused(how: dict[str, object]) -> None:
     with pytest.raises(OptionError, match="at least 1"):
-        resize(np.zeros((0, 4)), (2, 2))
+        resize(np.zeros((0, 4)), **how)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
 def test_a_size_that_floating_point_rounds_up(kernel: str) -> None:
-    # 0.1 * 70 is 7.000000000000001, whose ceiling MATLAB takes too.
-    small = resize(np.full((70, 70), 0.25), scale=0.1, kernel=kernel)
-    assert small.shape == (8, 8)
+    # 0.68 * 75 is 51.00000000000001, whose ceiling MATLAB takes too; the last sample then lies beyond the input.
+    small = resize(np.full((75, 75), 0.25), scale=0.68, kernel=kernel)
+    assert small.shape == (52, 52)
     np.testing.assert_allclose(small, 0.25)

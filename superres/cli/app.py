@@ -69,7 +69,7 @@ def upscale(
     ] = None,
     scale: Annotated[float | None, typer.Option(help="Enlargement, above 1 up to 16.  [default: 4]")] = None,
     size: Annotated[str | None, typer.Option(help="Size of the result: 3840x2160, 3840x or x2160.")] = None,
-    model: Annotated[str, typer.Option(help="A name from 'superres models'.")] = "standard",
+    model: Annotated[str, typer.Option(help="A name from 'superres models', or FOLDER/NAME.")] = "standard",
     format: Annotated[str | None, typer.Option(help="png, jpeg, tiff, webp, avif.")] = None,  # noqa: A002
     quality: Annotated[int | None, typer.Option(help="Of a lossy format, 1-100.")] = None,
     memory: Annotated[str, typer.Option(help="What strips, tiles and queues may take.")] = "1GB",
@@ -152,7 +152,7 @@ def train(
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option(help="A folder of ground-truth pictures, or of such folders.")],
-    model: Annotated[str, typer.Option(help="A name from 'superres models', or bicubic.")] = "standard",
+    model: Annotated[str, typer.Option(help="A name from 'superres models', FOLDER/NAME, or bicubic.")] = "standard",
     scale: Annotated[int, typer.Option(help="Enlargement.")] = 4,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Per-picture CSV or JSON.")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from superres.zoo.card import ModelCard, Training, read_card, write_card
-from superres.zoo.store import ZOO, Model, find_model, list_cards, load_model
+from superres.zoo.store import ZOO, Model, find_model, list_cards, load_model, locate
 
 __all__ = [
     "ZOO",
@@ -13,6 +13,7 @@ __all__ = [
     "find_model",
     "list_cards",
     "load_model",
+    "locate",
     "read_card",
     "write_card",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from superres.errors import ModelError, near_match
 from superres.zoo.card import ModelCard, read_card
 
-__all__ = ["ZOO", "Model", "find_model", "list_cards", "load_model"]
+__all__ = ["ZOO", "Model", "find_model", "list_cards", "load_model", "locate"]
 
 #: The folder of the shipped models.
 ZOO = Path(__file__).parent
@@ -42,6 +42,27 @@ def find_model(name: str, scale: int, folder: Path = ZOO) -> ModelCard:
         if card.name == name and card.scale == scale:
             return card
     raise ModelError(f"model {name!r} has no x{scale}: it has {[f'x{c.scale}' for c in cards if c.name == name]}")
+
+
+def locate(model: str, folder: Path = ZOO) -> tuple[Path, str]:
+    """Where a model lies: ``NAME`` in ``folder``, ``SOME/FOLDER/NAME`` in that folder of the user's.
+
+    Returns:
+        (folder, family name).
+
+    Raises:
+        ModelError: the folder that is named does not exist.
+
+    >>> locate("models/mine")[1]
+    Traceback (most recent call last):
+    superres.errors.ModelError: model 'models/mine': there is no folder models
+    """
+    path = Path(model)
+    if len(path.parts) < 2:
+        return folder, model
+    if not path.parent.is_dir():
+        raise ModelError(f"model {model!r}: there is no folder {path.parent}")
+    return path.parent, path.name
 
 
 def load_model(name: str, scale: int, folder: Path = ZOO) -> Model:
