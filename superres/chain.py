@@ -122,4 +122,5 @@ class NetworkChain:
 
 def _finite(values: Floats) -> bool:
     """True when every value is finite; the sum is NaN or infinite otherwise, at a fraction of isfinite's cost."""
-    return bool(np.isfinite(np.sum(values, dtype=np.float64)))
+    with np.errstate(invalid="ignore"):  # infinity minus infinity, which is what is looked for
+        return bool(np.isfinite(np.sum(values, dtype=np.float64)))

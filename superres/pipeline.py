@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from superres.backends import Backend, Precision, open_backend
 from superres.backends.base import Floats
-from superres.chain import NetworkChain, chain_scales
+from superres.chain import LARGEST_SCALE, NetworkChain, chain_scales
 from superres.errors import InferenceError, OptionError
 from superres.formats import Limits, Reader, open_reader, open_writer
 from superres.formats.animation import is_animated, open_animation, open_animation_writer
@@ -44,6 +44,9 @@ Array = npt.NDArray[Any]
 
 #: Rows and columns over which a gap (NaN, infinity) is filled from its surroundings before inference.
 _FILL = 4
+
+#: Beyond any format, and small enough to compute with.
+_LARGEST_SIDE = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -127,12 +130,15 @@ def target_size(width: int, height: int, options: Options) -> tuple[int, int]:
     """
     if options.size is None:
         factor = 4.0 if options.scale is None else options.scale
-        if not factor > 1 or not math.isfinite(factor):
-            raise OptionError(f"scale {factor:g}: expected more than 1 and at most 16")
-        return scaled_length(width, factor), scaled_length(height, factor)
+        if not 1 < factor <= LARGEST_SCALE:
+            raise OptionError(f"scale {factor:g}: expected more than 1 and at most {LARGEST_SCALE}")
+        scaled = scaled_length(width, factor), scaled_length(height, factor)
+        if scaled == (width, height):
+            raise OptionError(f"scale {factor:g} would not change the size of {width}x{height}: use a larger one")
+        return scaled
     wide, high = options.size
-    if max(wide, high) <= 0 or min(wide, high) < 0:
-        raise OptionError(f"size {wide}x{high}: expected WIDTHxHEIGHT, WIDTHx or xHEIGHT")
+    if max(wide, high) <= 0 or min(wide, high) < 0 or max(wide, high) > _LARGEST_SIDE:
+        raise OptionError(f"size {wide}x{high}: expected WIDTHxHEIGHT, WIDTHx or xHEIGHT, in pixels")
     wide = wide or scaled_length(width, high / height)
     high = high or scaled_length(height, wide / width)
     if wide < width or high < height or (wide, high) == (width, height):

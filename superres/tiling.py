@@ -7,6 +7,7 @@ that is not there and any tile size gives the whole-picture result.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ def mirrored(start: int, stop: int, length: int) -> npt.NDArray[np.int64]:
 
 
 def tile_rows_for_memory(bytes_per_row: int, budget: int, largest: int, smallest: int = 8) -> int:
-    """How many input rows one strip may hold so that it stays inside a budget of bytes; a multiple of 8.
+    """How many input rows one strip may hold inside a budget of bytes; a multiple of 8, or ``largest``.
 
     Raises:
         OptionError: not even ``smallest`` rows fit.
@@ -68,7 +69,7 @@ def tile_rows_for_memory(bytes_per_row: int, budget: int, largest: int, smallest
     rows = min(largest, budget // max(1, bytes_per_row) // 8 * 8)
     if rows < smallest:
         raise OptionError(
-            f"a memory budget of {budget / 1e6:.0f} MB holds fewer than {smallest} rows of this picture: raise it to "
-            f"at least {bytes_per_row * smallest / 1e6:.0f} MB for the strip buffers"
+            f"a memory budget of {budget / 1e6:g} MB holds fewer than {smallest} rows of this picture: raise it to "
+            f"at least {math.ceil(bytes_per_row * smallest / 1e6)} MB for the strip buffers"
         )
     return rows

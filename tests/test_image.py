@@ -9,8 +9,13 @@ from superres.image import Image, Metadata, PictureInfo
 
 @pytest.mark.parametrize(
     ("shape", "colour", "alpha"),
-    [((4, 5), "grey", False), ((4, 5, 1), "grey", False), ((4, 5, 2), "grey", True), ((4, 5, 3), "rgb", False)]
-    + [((4, 5, 4), "rgb", True)],
+    [
+        ((4, 5), "grey", False),
+        ((4, 5, 1), "grey", False),
+        ((4, 5, 2), "grey", True),
+        ((4, 5, 3), "rgb", False),
+        ((4, 5, 4), "rgb", True),
+    ],
 )
 @pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
 def test_from_array(shape: tuple[int, ...], colour: str, alpha: bool, dtype: str, top: float) -> None:

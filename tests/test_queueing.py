@@ -61,11 +61,10 @@ def test_the_producer_runs_ahead_but_not_far(depth: int) -> None:
 
 def test_an_exception_is_carried_over_in_its_place() -> None:
     source = Counted(10, fail_at=3)
-    got = []
+    made = prefetched(source.items(), 2)
+    assert [next(made) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ZeroDivisionError) as caught:
-        for value in prefetched(source.items(), 2):
-            got.append(value)  # noqa: PERF402
-    assert got == [0, 1, 2]
+        next(made)
     assert caught.value.args == ("item", 3)
     assert prefetchers() == []
 
@@ -91,7 +90,7 @@ def test_stopping_early_closes_the_producer_and_leaves_no_thread() -> None:
 
 def test_a_consumer_that_fails_stops_the_producer() -> None:
     source = Counted(10**9)
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError):  # noqa: PT012
         for value in prefetched(source.items(), 2):
             raise KeyError(value)
     assert source.closed.wait(WAIT)

@@ -26,7 +26,8 @@ def pair(data_root: Path, name: str, scale: int) -> tuple[npt.NDArray[np.uint8],
     """Ground truth, cropped to a multiple of the scale, and MATLAB's small picture."""
     truth = load(data_root / "test" / "Set5" / f"{name}.webp")
     height, width = (length // scale * scale for length in truth.shape[:2])
-    return truth[:height, :width], load(data_root / "test" / "Set5_matlab_bicubic" / f"x{scale}" / f"{name}x{scale}.png")
+    small = load(data_root / "test" / "Set5_matlab_bicubic" / f"x{scale}" / f"{name}x{scale}.png")
+    return truth[:height, :width], small
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

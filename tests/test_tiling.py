@@ -43,6 +43,6 @@ def test_strips_stay_inside_the_budget(per_row: int, budget: int, largest: int) 
 
 
 def test_the_budget_that_the_message_asks_for_is_enough() -> None:
-    with pytest.raises(OptionError, match=r"at least 24 MB"):
-        tile_rows_for_memory(3_000_000, 10_000_000, 512)
-    assert tile_rows_for_memory(3_000_000, 24_000_000, 512) == 8
+    with pytest.raises(OptionError, match=r"at least 25 MB"):
+        tile_rows_for_memory(3_000_001, 10_000_000, 512)
+    assert tile_rows_for_memory(3_000_001, 25_000_000, 512) == 8

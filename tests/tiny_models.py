@@ -27,13 +27,14 @@ NEAREST_HALO = 2
 def tiny_onnx(scale: int, seed: int = 0) -> bytes:
     """Nearest neighbour plus a small residual: 3 convolutions, leaky ReLU, then depth-to-space in CRD order.
 
-    The first convolution's kernels sum to 0 and there are no biases, so a constant picture stays what it is.
+    The first convolution's kernels sum to 0 in each channel and there are no biases, so a constant picture stays
+    what it is.
     """
     rng = np.random.default_rng(seed)
     out = 3 * scale * scale
     shapes = [(TINY_WIDTH, 3, 3, 3), (TINY_WIDTH, TINY_WIDTH, 3, 3), (out, TINY_WIDTH, 3, 3)]
     weights = [rng.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32) for shape in shapes]
-    weights[0] -= weights[0].mean(axis=(1, 2, 3), keepdims=True)
+    weights[0] -= weights[0].mean(axis=(2, 3), keepdims=True)
     weights[2] *= np.float32(0.4)
     repeat = np.zeros((out, 3, 1, 1), np.float32)
     repeat[np.arange(out), np.arange(out) // scale**2] = 1

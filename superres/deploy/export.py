@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,6 +48,15 @@ def export_onnx(network: Network, target: Path) -> None:
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
     program.optimize()
-    payload = program.model_proto.SerializeToString()
+    payload = _without_traces(program.model_proto).SerializeToString()
     with replace_file(target) as stream:
         stream.write(payload)
+
+
+def _without_traces(model: Any) -> Any:
+    """Drop what the exporter notes of its run: stack traces with paths of this machine, and twice the size."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return model

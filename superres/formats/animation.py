@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,22 +9,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from superres.errors import LimitError, OptionError, OutputError
+from superres.errors import LimitError, OptionError
 from superres.formats import apng, containers, sniff
+from superres.formats.animation_write import MAX_ROWS, AnimationWriter, open_animation_writer
 from superres.formats.base import Limits
-from superres.formats.encode import StillWriter, Timing
-from superres.formats.placement import FilePlacement
 from superres.formats.still import open_still
-from superres.formats.table import FORMATS, format_of_name, format_of_suffix
-from superres.formats.vips import blob, input_error, output_error, set_blob, vips
+from superres.formats.vips import blob, input_error, vips
 from superres.image import Metadata, PictureInfo
 
 __all__ = ["Animation", "AnimationWriter", "is_animated", "open_animation", "open_animation_writer"]
 
 _LOADERS = {"gif": "gifload_source", "webp": "webpload_source"}
-_WRITTEN = ("gif", "webp", "png")
-# libvips holds an animation as one column of frames, and no picture of it may be taller.
-_MAX_ROWS = 10_000_000
 
 
 class Animation(Protocol):
@@ -41,7 +35,10 @@ class Animation(Protocol):
 
     @property
     def durations(self) -> tuple[int, ...]:
-        """How long each frame stays, in milliseconds, as the file states it: 0 is left to the viewer."""
+        """How long each frame stays, in milliseconds, as the file states it: 0 is left to the viewer.
+
+        Of WebP, libvips gives 100 for everything up to 10, as browsers do.
+        """
 
     @property
     def loop(self) -> int:
@@ -57,19 +54,6 @@ class Animation(Protocol):
 
     def close(self) -> None:
         """Free the file.  May be called twice."""
-
-
-class AnimationWriter(Protocol):
-    """An animation in the making: written beside its target, renamed over it by :meth:`commit`."""
-
-    def write_frame(self, frame: npt.NDArray[Any]) -> None:
-        """The next frame (height, width, channels).  Raises OutputError; then nothing is left behind."""
-
-    def commit(self) -> None:
-        """Finish the file and rename it into place.  Raises OutputError; then nothing is left behind."""
-
-    def abort(self) -> None:
-        """Remove every temporary file.  May be called at any time."""
 
 
 def is_animated(source: Path | bytes, *, name: str | None = None) -> bool:
@@ -113,56 +97,6 @@ def open_animation(source: Path | bytes, *, name: str | None = None, limits: Lim
     return _VipsAnimation(source, kind, label, bounds)
 
 
-def open_animation_writer(
-    target: Path,
-    info: PictureInfo,
-    durations: tuple[int, ...],
-    loop: int,
-    *,
-    format: str | None = None,
-    quality: int | None = None,
-    overwrite: bool = False,
-    source: Path | None = None,
-) -> AnimationWriter:
-    """Open an animation for writing; see :func:`superres.formats.open_writer`.
-
-    Args:
-        target: the file.
-        info: of one resulting frame.
-        durations: milliseconds per frame; their number is the number of frames.  GIF keeps hundredths of a second;
-            WebP joins equal neighbours into one frame that stays as long as both.
-        loop: how often it runs, 0 for ever.
-        format: ``gif``, ``webp`` or ``png``; by default the suffix of ``target`` decides.
-        quality: 1-100 for WebP, which is written without loss by default.
-        overwrite: whether an existing file may be replaced.
-        source: the input file, which must not be the target.
-
-    Raises:
-        OptionError: another format, no frames, or more than the format holds.
-        OutputError: the target exists, is the source, or cannot be written.
-    """
-    kind = format_of_name(format) if format is not None else format_of_suffix(target.suffix)
-    if kind not in _WRITTEN:
-        raise OptionError(f"{kind} holds no animation; choose gif, webp or png (APNG)")
-    if not durations or min(durations) < 0 or not 0 <= loop < 65_536:
-        raise OptionError(f"an animation needs frames, durations >= 0 and 0 <= loop < 65536, not {durations!r}, {loop}")
-    if quality is not None and (kind != "webp" or not 1 <= quality <= 100):
-        raise OptionError(f"quality {quality} for an animated {kind}: only WebP takes one, 1-100")
-    side = FORMATS[kind].max_side
-    if max(info.width, info.height) > side or info.height * len(durations) > _MAX_ROWS:
-        raise OptionError(
-            f"{kind} holds frames up to {side} pixels per side, {_MAX_ROWS} rows in all; these are {len(durations)} "
-            f"frames of {info.width} x {info.height}: choose a smaller scale"
-        )
-    if info.dtype != np.uint8 and not (kind == "png" and info.dtype == np.uint16):
-        raise OptionError(f"an animated {kind} holds 8-bit samples, not {info.dtype}")
-    vips()
-    place = FilePlacement(target, overwrite=overwrite, source=source)
-    if kind == "png":
-        return _ApngWriter(place, info, Timing(durations, loop))
-    return _VipsWriter(place, info, Timing(durations, loop), kind, quality)
-
-
 class _VipsAnimation:
     """GIF and WebP: libvips composites the frames and gives them as one column."""
 
@@ -172,8 +106,8 @@ class _VipsAnimation:
             first = _load(source, kind, 1)
             count = _count(first)
             limits.check_input(name, first.width, first.height, count)
-            if first.height * count > _MAX_ROWS:
-                raise LimitError(f"{name}: has {count} frames of {first.height} rows, more than {_MAX_ROWS} rows in all")
+            if first.height * count > MAX_ROWS:
+                raise LimitError(f"{name}: has {count} frames of {first.height} rows, more than {MAX_ROWS} in all")
             # Whether any frame is transparent shows only when all are asked for.
             self._column = _load(source, kind, -1)
         except vips().Error as exc:
@@ -280,114 +214,6 @@ class _ApngAnimation:
         return shown
 
 
-class _VipsWriter:
-    """GIF and WebP: the frames go as one column through the writer of still pictures."""
-
-    def __init__(
-        self, place: FilePlacement, info: PictureInfo, timing: Timing, kind: str, quality: int | None
-    ) -> None:
-        self._shape = (info.height, info.width, info.channels)
-        column = replace(info, height=info.height * len(timing.durations))
-        self._writer = StillWriter(place, column, column, kind, quality, timing)
-
-    def write_frame(self, frame: npt.NDArray[Any]) -> None:
-        """See :class:`AnimationWriter`."""
-        if frame.shape != self._shape:
-            raise OptionError(f"a frame is {frame.shape}, expected {self._shape}")
-        self._writer.write(frame)
-
-    def commit(self) -> None:
-        """See :class:`AnimationWriter`."""
-        self._writer.commit()
-
-    def abort(self) -> None:
-        """See :class:`AnimationWriter`."""
-        self._writer.abort()
-
-
-class _ApngWriter:
-    """APNG: libvips compresses each frame as a PNG, whose pixel chunks are taken over."""
-
-    def __init__(self, place: FilePlacement, info: PictureInfo, timing: Timing) -> None:
-        self._place, self._info, self._timing = place, info, timing
-        self._written = self._sequence = 0
-        self._done = False
-
-    def write_frame(self, frame: npt.NDArray[Any]) -> None:
-        """See :class:`AnimationWriter`."""
-        info = self._info
-        if self._done or self._written == len(self._timing.durations):
-            raise OutputError(f"{self._place.path}: has all of its frames, or has been finished")
-        if frame.shape != (info.height, info.width, info.channels) or frame.dtype != info.dtype:
-            raise OptionError(f"a frame is {frame.dtype} {frame.shape}, expected {info.dtype} {info.height} rows ...")
-        try:
-            self._put(b"".join(self._chunks(self._encode(frame))))
-        except (OSError, vips().Error) as exc:
-            self.abort()
-            raise output_error(str(self._place.path), exc) from exc
-        self._written += 1
-
-    def commit(self) -> None:
-        """See :class:`AnimationWriter`."""
-        try:
-            if self._done or self._written != len(self._timing.durations):
-                raise OutputError(
-                    f"{self._place.path}: got {self._written} of {len(self._timing.durations)} frames; nothing was kept"
-                )
-            self._put(apng.chunk(b"IEND", b""))
-            self._place.commit()
-        except OSError as exc:
-            raise output_error(str(self._place.path), exc) from exc
-        finally:
-            self.abort()
-
-    def abort(self) -> None:
-        """See :class:`AnimationWriter`."""
-        self._done = True
-        self._place.discard()
-
-    def _put(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._place.descriptor, rest) :]
-
-    def _encode(self, frame: npt.NDArray[Any]) -> bytes:
-        module, info = vips(), self._info
-        format = "uchar" if info.dtype == np.uint8 else "ushort"
-        picture = module.Image.new_from_memory(
-            np.ascontiguousarray(frame).data, info.width, info.height, info.channels, format
-        )
-        spaces = {"uchar": ("b-w", "srgb"), "ushort": ("grey16", "rgb16")}[format]
-        picture = picture.copy(interpretation=spaces[info.colour == "rgb"])
-        first = self._written == 0
-        set_blob(picture, "icc-profile-data", info.metadata.icc if first else None)
-        set_blob(picture, "xmp-data", info.metadata.xmp if first else None)
-        return bytes(picture.pngsave_buffer(compression=6, filter="all", keep="icc:xmp" if first else "none"))
-
-    def _chunks(self, png: bytes) -> list[bytes]:
-        """The chunks of a frame: of the first one with everything, of the others only the pixels."""
-        first = self._written == 0
-        control = apng.frame_control(0, self._info.width, self._info.height, self._timing.durations[self._written])
-        out: list[bytes] = [apng.SIGNATURE] if first else [self._numbered(control)]
-        started = False
-        for kind, data in apng.picture_data(png):
-            if kind == b"IDAT":
-                if first and not started:
-                    counts = len(self._timing.durations).to_bytes(4, "big") + self._timing.loop.to_bytes(4, "big")
-                    out += [apng.chunk(b"acTL", counts), self._numbered(control)]
-                started = True
-                out.append(apng.chunk(kind, data) if first else self._numbered(apng.chunk(b"fdAT", bytes(4) + data)))
-            elif first and kind not in (b"IEND", b"pHYs"):
-                out.append(apng.chunk(kind, data))
-        return out
-
-    def _numbered(self, complete: bytes) -> bytes:
-        """An animation chunk with the next running number as its first value."""
-        data = self._sequence.to_bytes(4, "big") + complete[12:-4]
-        self._sequence += 1
-        return apng.chunk(complete[4:8], data)
-
-
 def _over(top: npt.NDArray[Any], below: npt.NDArray[Any], info: PictureInfo) -> npt.NDArray[Any]:
     """Lay straight-alpha samples over others, both (H, W, C) with alpha last."""
     a = top[..., -1:].astype(np.float64) / info.sample_range
@@ -395,7 +221,8 @@ def _over(top: npt.NDArray[Any], below: npt.NDArray[Any], info: PictureInfo) -> 
     alpha = a + b
     colours = top[..., :-1] * a + below[..., :-1] * b
     colours /= np.where(alpha == 0, 1, alpha)
-    return np.rint(np.concatenate([colours, alpha * info.sample_range], axis=2)).astype(top.dtype)
+    samples: npt.NDArray[Any] = np.rint(np.concatenate([colours, alpha * info.sample_range], axis=2)).astype(top.dtype)
+    return samples
 
 
 def _load(source: Path | bytes, kind: str, frames: int) -> Any:

@@ -34,9 +34,7 @@ class Limits:
                 f"Mpx, more than the limit of {self.input_pixels / 1e6:.0f} Mpx; raise it with --max-input MPX"
             )
 
-    def check_output(
-        self, name: str, source: tuple[int, int], target: tuple[int, int], frames: int = 1
-    ) -> None:
+    def check_output(self, name: str, source: tuple[int, int], target: tuple[int, int], frames: int = 1) -> None:
         """Raise :class:`LimitError` when a result would be too large.  Sizes are (height, width)."""
         if target[0] * target[1] * frames > self.output_pixels:
             raise LimitError(

@@ -212,7 +212,7 @@ def _check_samples(tiff: TiffFile, directory: Directory, name: str) -> None:
             f"{name}: has {depth}-bit {label} samples; expected 8 or 16-bit unsigned or 32-bit float: convert it first"
         )
     if photometric not in _PHOTOMETRIC:
-        raise UnsupportedFormatError(f"{name}: has samples of photometric kind {photometric} (raw or LogLuv); develop it")
+        raise UnsupportedFormatError(f"{name}: has samples of kind {photometric} (raw or LogLuv); develop it first")
     most = 5 if photometric == 5 else 4 if photometric in (2, 6, 8, 9) else 2
     if channels > most:
         raise UnsupportedFormatError(f"{name}: has {channels} channels; a picture of this kind has at most {most}")

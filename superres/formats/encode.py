@@ -1,4 +1,4 @@
-"""Writer of still pictures: rows go in from the top, an encoder runs beside, the finished file is renamed into place."""
+"""Writer of still pictures: rows go in from the top, an encoder runs beside, the finished file is renamed over."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _directory(entries: dict[int, _Entry], at: int, big: bool) -> bytes:
 def _block(main: dict[int, _Entry], subs: dict[int, dict[int, _Entry]]) -> bytes:
     """A complete EXIF block."""
     # Pointers have a fixed size, so a first pass with zeros tells where the sub-directories will lie.
-    pointers = {tag: 0 for tag in subs}
+    pointers = dict.fromkeys(subs, 0)
     for _ in range(2):
         whole = dict(main)
         for tag, offset in pointers.items():

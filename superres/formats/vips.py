@@ -33,6 +33,8 @@ def reason_line(exc: Exception) -> str:
 def input_error(name: str, exc: Exception) -> InputError:
     """The error to raise when reading ``name`` failed inside libvips."""
     reason = reason_line(exc)
+    if os.strerror(errno.ENOSPC) in str(exc) + reason:
+        return InputError(f"{name}: no room for its temporary file ({reason}); free some space or set TMPDIR")
     if any(word in reason.lower() for word in ("unsupported", "not supported", "unimplemented", "not been built in")):
         # Above all HEVC (HEIC pictures of phones): the wheels of libvips leave its decoder out because of patents.
         return UnsupportedFormatError(

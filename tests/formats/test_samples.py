@@ -17,7 +17,7 @@ from superres.image import Image
 from .support import read_png16
 
 
-def enlarged(image: Image, most: int = 96) -> tuple[Image, np.ndarray[Any, Any]]:
+def enlarged(image: Image, most: int = 48) -> tuple[Image, np.ndarray[Any, Any]]:
     """The middle of a picture (real ones are large), doubled by repetition, as the pipeline would hand it on."""
     top, left = (max(0, (side - most) // 2) for side in image.samples.shape[:2])
     part = image.samples[top : top + most, left : left + most]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def test_png_16_bit(channels: int) -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("big", [False, True])
-def test_tiff_of_every_depth(channels: int, dtype: str, order: str, big: bool) -> None:
+def test_tiff_of_every_depth(channels: int, dtype: str, order: Literal["<", ">"], big: bool) -> None:
     samples = smooth(7, 5, channels, dtype)
     image = read_image(plain_tiff(samples, order=order, big=big))
     assert image.info.dtype == dtype and not image.info.lossy
@@ -119,7 +120,8 @@ def test_orientation_is_baked_in(format: str, orientation: int) -> None:
     options: dict[str, Any] = {"exif": b"Exif\0\0" + exif_block(orientation), "xmp": XMP}
     if format == "TIFF":
         options = {"tiffinfo": {274: orientation}}
-    options |= {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}.get(format, {})
+    exact: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
+    options |= exact.get(format, {})
     image = read_image(pillow_bytes(stored, format, **options))
     assert (image.info.height, image.info.width) == (24, 40)
     assert np.abs(image.samples.astype(int) - upright).mean() < 3
@@ -132,7 +134,7 @@ def test_orientation_is_baked_in(format: str, orientation: int) -> None:
 
 def _turned(upright: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:
     """The stored array that ``orientation`` turns into ``upright``, by the table of the EXIF standard."""
-    stored = {
+    turns: dict[int, Callable[[Any], Any]] = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -141,8 +143,8 @@ def _turned(upright: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, 
         6: lambda a: np.rot90(a, 1),
         7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
         8: lambda a: np.rot90(a, -1),
-    }[orientation]
-    return np.ascontiguousarray(stored(upright))
+    }
+    return np.ascontiguousarray(turns[orientation](upright))
 
 
 def test_avif_is_not_turned_twice() -> None:
@@ -171,7 +173,9 @@ def test_no_resolution_stated(format: str) -> None:
 
 
 def test_unequal_resolution_turns_along() -> None:
-    data = pillow_bytes(smooth(8, 4, 3), "TIFF", tiffinfo={274: 6}, x_resolution=100, y_resolution=200, resolution_unit=2)
+    data = pillow_bytes(
+        smooth(8, 4, 3), "TIFF", tiffinfo={274: 6}, x_resolution=100, y_resolution=200, resolution_unit=2
+    )
     assert read_image(data).info.metadata.dpi == (200.0, 100.0)
 
 

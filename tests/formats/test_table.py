@@ -38,6 +38,8 @@ def test_names() -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, superres.formats; print([m for m in ('pyvips', 'PIL', 'torch', 'openvino') if m in sys.modules])"
+    code = (
+        "import sys, superres.formats; print([m for m in ('pyvips', 'PIL', 'torch', 'openvino') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
