@@ -15,6 +15,7 @@ whatever the picture's height.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -197,8 +198,8 @@ class Upscaler:
 
     def file(
         self,
-        source: Path | bytes,
-        target: Path | None,
+        source: str | Path | bytes,
+        target: str | Path | None,
         *,
         name: str | None = None,
         stream: BinaryIO | None = None,
@@ -217,6 +218,8 @@ class Upscaler:
             SuperresError: see :mod:`superres.errors`; then no part of a result is left behind.
         """
         started = time.perf_counter()
+        source = Path(source) if isinstance(source, str) else source
+        target = Path(target) if isinstance(target, str) else target
         called = name or (str(source) if isinstance(source, Path) else "standard input")
         if is_animated(source, name=called):
             info, size = self._animation_file(source, target, called, report)
@@ -254,9 +257,13 @@ class Upscaler:
                 stream=stream,
             )
             try:
-                with closing(prefetched(self._strips(info, size, reader, report), depth=2)) as strips:
-                    for strip in strips:
-                        writer.write(strip)
+                stopped = threading.Event()
+                with closing(prefetched(self._strips(info, size, reader, report, stopped), depth=2)) as strips:
+                    try:
+                        for strip in strips:
+                            writer.write(strip)
+                    finally:
+                        stopped.set()  # an interrupt waits for one tile, not for a strip of them
                 writer.commit()
             finally:
                 writer.abort()  # does nothing after a commit
@@ -322,18 +329,23 @@ class Upscaler:
         return self._chains[scales, precision]
 
     def _strips(
-        self, info: PictureInfo, size: tuple[int, int], reader: Reader, report: Callable[[int, int], None] | None
+        self,
+        info: PictureInfo,
+        size: tuple[int, int],
+        reader: Reader,
+        report: Callable[[int, int], None] | None,
+        stopped: threading.Event | None = None,
     ) -> Iterator[Array]:
-        """Rows of the result, top to bottom: the four steps of this module."""
+        """Rows of the result, top to bottom: the four steps of this module.  Ends early once ``stopped`` is set."""
         chain = self._chain(info, size)
         exact = size == (info.width * chain.scale, info.height * chain.scale)
         tile, rows = _tile_and_rows(info, chain, self.options, exact)
         source = prefetched((reader.read(a, min(a + rows, info.height)) for a in range(0, info.height, rows)), depth=1)
         prepared = (_prepared(strip, info) for strip in source)
         if exact:
-            strips = _enlarged(prepared, info, chain, tile, rows, lambda planes: _finished(planes, info))
+            strips = _enlarged(prepared, info, chain, tile, rows, lambda planes: _finished(planes, info), stopped)
         else:
-            large = _enlarged(prepared, info, chain, tile, rows, lambda planes: planes)
+            large = _enlarged(prepared, info, chain, tile, rows, lambda planes: planes, stopped)
             fitted = _resized(large, info.width * chain.scale, info.height * chain.scale, size, _carried(info))
             strips = (_finished(planes, info) for planes in fitted)
         done = 0
@@ -461,8 +473,12 @@ def _enlarged(
     tile: int,
     rows: int,
     finish: Callable[[Floats], Array],
+    stopped: threading.Event | None,
 ) -> Iterator[Array]:
-    """Strips of ``rows`` input rows, enlarged tile by tile; ``finish`` is applied to each tile."""
+    """Strips of ``rows`` input rows, enlarged tile by tile; ``finish`` is applied to each tile.
+
+    Ends early, within a strip, once ``stopped`` is set.
+    """
     margin = chain.halo + (_FILL if info.dtype == np.float32 else 0)
     source = _Rows(prepared, info.height, info.width)
     columns = -(-info.width // -(-info.width // tile))
@@ -470,6 +486,8 @@ def _enlarged(
     for down in spans(info.height, rows, margin):
         strip: Array | None = None
         for across in spans(info.width, columns, margin):
+            if stopped is not None and stopped.is_set():
+                return
             window = source.window(
                 down.window_start, down.window_stop, across.window_start, across.window_stop, down.start - margin
             )

@@ -1,7 +1,8 @@
-"""Reader of still pictures through libvips: PNG, JPEG, TIFF, WebP, AVIF, HEIC, and the first frame of a GIF.
+"""Reader of still pictures through libvips: PNG, JPEG, TIFF, WebP, AVIF, and the first frame of a GIF.
 
 PNG, JPEG and TIFF stream from top to bottom.  A picture that its orientation tag turns by a quarter or half is decoded
 whole first, by libvips: into memory below 100 MB, into a temporary file above.
+HEIC comes decoded from :mod:`superres.formats.heic`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from superres.formats import containers, sniff
 from superres.formats.base import Limits
 from superres.formats.exif import exif_dpi, strip_prefix, upright, upright_xmp
 from superres.formats.exif_tiff import extract_exif
-from superres.formats.vips import blob, input_error, vips
+from superres.formats.heic import load_heic
+from superres.formats.vips import blob, full_range, input_error, vips
 from superres.image import Colour, Metadata, PictureInfo
 
 __all__ = ["StillReader", "open_still"]
@@ -30,7 +32,6 @@ _LOADERS = {
     "tiff": "tiffload_source",
     "webp": "webpload_source",
     "avif": "heifload_source",
-    "heic": "heifload_source",
     "gif": "gifload_source",
 }
 _DEPTHS: dict[str, tuple[str, float]] = {
@@ -107,6 +108,7 @@ def open_still(source: Path | bytes, kind: str, name: str, limits: Limits) -> St
         LimitError: its header declares more pixels than ``limits`` allow.
         CorruptInputError: its header is damaged.
         UnsupportedFormatError: its samples or colours are of a kind that is not read.
+        MissingExtraError: it is HEIC, and the package that decodes that is not installed.
     """
     with sniff.open_source(source, name) as file:
         facts = _inspect(file, kind, name)
@@ -114,15 +116,11 @@ def open_still(source: Path | bytes, kind: str, name: str, limits: Limits) -> St
         picture, orientation = _load(source, kind, name, facts, limits)
         metadata = _metadata(picture, facts)
         picture, metadata = _to_display_colours(picture, metadata, name)
-        # libheif has already turned HEIC and AVIF as their irot and imir boxes say; turning by EXIF would do it twice.
-        if orientation != 1 and kind not in ("avif", "heic"):
+        if orientation != 1:
             if orientation >= 5 and metadata.dpi is not None:
                 metadata = Metadata(metadata.icc, metadata.exif, metadata.xmp, (metadata.dpi[1], metadata.dpi[0]))
             picture = picture.autorot()
         info = _describe(picture, kind, facts.lossy, metadata, name)
-        if kind == "heic":
-            # Whether there is a decoder for HEVC shows only on decoding: better now than after inference has begun.
-            picture = picture.copy_memory()
     except vips().Error as exc:
         raise input_error(name, exc) from exc
     return StillReader(picture, info, name)
@@ -158,13 +156,22 @@ def _webp_is_lossy(file: BinaryIO) -> bool:
 
 
 def _load(source: Path | bytes, kind: str, name: str, facts: _Facts, limits: Limits) -> tuple[Any, int]:
-    """The lazily decoded picture as stored, checked against the limits, and its orientation (1-8)."""
+    """The lazily decoded picture as stored, checked against the limits, and its orientation (1-8).
+
+    HEIC is decoded at once; it and AVIF come upright.
+    """
+    if kind == "heic":
+        return load_heic(source, name, limits), 1
     picture = _open(source, kind, facts, "sequential")
     limits.check_input(name, picture.width, picture.height)
+    if kind == "avif":
+        # libheif has already turned it as its irot and imir boxes say; turning by EXIF would do it twice.
+        depth = picture.get("bits-per-sample") if picture.get_typeof("bits-per-sample") else 16
+        return full_range(picture, depth), 1
     orientation = picture.get("orientation") if picture.get_typeof("orientation") else 1
     if orientation not in range(1, 9):
         orientation = 1
-    if orientation > 2 and kind not in ("avif", "heic"):
+    if orientation > 2:
         # Turning needs pixels out of order: let libvips decode the whole picture first.
         picture = _open(source, kind, facts, "random")
     return picture, orientation

@@ -48,8 +48,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "tiff": Format((".tif", ".tiff"), _STILL, _SAVE + "save_tiff", ("uint8", "uint16", "float32")),
         "webp": Format((".webp",), _STILL, _SAVE + "save_webp", quality=True, max_side=16383),
         "avif": Format((".avif",), _STILL, _SAVE + "save_avif", ("uint8", "uint16"), quality=True, max_side=16384),
-        # The wheels of libvips carry no HEVC encoder (patents), so HEIC is read only (where libvips
-        # was built with a decoder).
+        # Read through the extra "heic", which brings a decoder for HEVC; there is no encoder (patents).
         "heic": Format((".heic", ".heif"), _STILL),
         "gif": Format((".gif",), _STILL, _SAVE + "save_gif", max_side=65535, still=False),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from superres.errors import CorruptInputError, InputError, OutputError, UnsupportedFormatError
 
-__all__ = ["blob", "input_error", "output_error", "reason_line", "set_blob", "vips"]
+__all__ = ["blob", "full_range", "input_error", "output_error", "reason_line", "set_blob", "vips"]
 
 
 def vips() -> Any:
@@ -31,14 +31,13 @@ def reason_line(exc: Exception) -> str:
 
 
 def input_error(name: str, exc: Exception) -> InputError:
-    """The error to raise when reading ``name`` failed inside libvips."""
+    """The error to raise when reading ``name`` failed inside libvips or libheif."""
     reason = reason_line(exc)
     if os.strerror(errno.ENOSPC) in str(exc) + reason:
         return InputError(f"{name}: no room for its temporary file ({reason}); free some space or set TMPDIR")
     if any(word in reason.lower() for word in ("unsupported", "not supported", "unimplemented", "not been built in")):
-        # Above all HEVC (HEIC pictures of phones): the wheels of libvips leave its decoder out because of patents.
         return UnsupportedFormatError(
-            f"{name}: needs a decoder that this libvips does not have ({reason}); convert it to PNG or JPEG first"
+            f"{name}: needs a decoder that is not built in here ({reason}); convert it to PNG or JPEG first"
         )
     return CorruptInputError(f"{name}: is damaged or cut short ({reason}); get the file again")
 
@@ -50,6 +49,14 @@ def output_error(name: str, exc: Exception) -> OutputError:
     if full or any(os.strerror(code) in text for code in (errno.ENOSPC, errno.EDQUOT)):
         return OutputError(f"{name}: the disk is full; nothing was kept. Free some space or choose another folder")
     return OutputError(f"{name}: cannot be written ({reason_line(exc)})")
+
+
+def full_range(picture: Any, bits: int) -> Any:
+    """Samples of ``bits`` bits, which the loaders of AVIF and HEIC shift to the top of 16, spread over 0 to 65535.
+
+    Without it white would be 65472 (of 10 bits) or 65520 (of 12).
+    """
+    return picture | (picture >> bits) if picture.format == "ushort" and 8 <= bits < 16 else picture
 
 
 def blob(image: Any, field: str) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import math
 import time
 from collections.abc import Callable
@@ -58,6 +59,8 @@ _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": functional.mse_loss,
     "charbonnier": charbonnier,
 }
+
+_CHECKPOINT_KEYS = {"recipe", "step", "network", "average", "optimisers"}
 
 
 def make_network(recipe: Recipe) -> Network:
@@ -119,8 +122,8 @@ class TrainingRun:
             save_seconds: wall time between checkpoints.
 
         Raises:
-            TrainingError: no pictures, an unusable picture, a loss that is not finite (step and batch are named), a
-                checkpoint that cannot be written (the last good one is kept).
+            TrainingError: no pictures, an unusable picture, a loss or gradient that is not finite (the step is named).
+            OutputError: a checkpoint cannot be written; the last good one is kept.
         """
         recipe = self.recipe
         paths = find_pictures(data, recipe.data.folders)
@@ -153,12 +156,11 @@ class TrainingRun:
         finishing = self.step >= recipe.steps * (1 - options.finish_l2)
         loss = _LOSSES["l2" if finishing else options.loss](output, target)
         if not torch.isfinite(loss):
-            raise TrainingError(
-                f"loss is {loss.item()} at step {self.step} (seed {recipe.seed}): lower optimiser.rate, or look at "
-                f"that batch's pictures; the checkpoint before it is kept in {self.folder}"
-            )
+            raise TrainingError(self._not_finite("loss", loss.item()))
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)
+        if not torch.isfinite(norm):  # clipping would spread it to every weight, and into the next checkpoint
+            raise TrainingError(self._not_finite("gradient", norm.item()))
         for optimiser in self.optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -166,6 +168,12 @@ class TrainingRun:
         decay = min(options.ema, (self.step + 1) / (self.step + 10))
         torch._foreach_lerp_(self.average, [p.detach() for p in self.network.parameters()], 1 - decay)
         return loss.item()
+
+    def _not_finite(self, what: str, value: float) -> str:
+        return (
+            f"{what} is {value} at step {self.step} (seed {self.recipe.seed}): lower optimiser.rate, or look at "
+            f"that batch's pictures; the checkpoint before it is kept in {self.folder}"
+        )
 
     def averaged_network(self) -> Network:
         """A copy of the network that holds the averaged weights: what is evaluated and exported."""
@@ -184,14 +192,19 @@ class TrainingRun:
             "average": self.average,
             "optimisers": [o.state_dict() for o in self.optimisers],
         }
+        # In memory first: torch hides the reason when the stream that it writes to fails.
+        contents = io.BytesIO()
+        torch.save(state, contents)
         with replace_file(self.checkpoint) as stream:
-            torch.save(state, stream)
+            stream.write(contents.getbuffer())
 
     def _restore(self) -> None:
         try:
             state = torch.load(self.checkpoint, weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged file
             raise TrainingError(f"{self.checkpoint}: damaged checkpoint ({error}); remove it to start anew") from error
+        if not isinstance(state, dict) or _CHECKPOINT_KEYS - state.keys():
+            raise TrainingError(f"{self.checkpoint}: damaged checkpoint (not one of superres); remove it to start anew")
         if state["recipe"] != repr(self.recipe):
             raise TrainingError(
                 f"{self.checkpoint} belongs to another recipe; choose another --run folder, or remove it to start anew"

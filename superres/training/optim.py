@@ -34,7 +34,8 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return x if matrices.shape[1] <= matrices.shape[2] else x.mT
+    result: Tensor = x if matrices.shape[1] <= matrices.shape[2] else x.mT
+    return result
 
 
 class Muon(torch.optim.Optimizer):

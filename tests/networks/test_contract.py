@@ -88,6 +88,26 @@ class TestContract:
         reached = [int((positions - middle).abs().max()) for positions in (rows, columns)]
         assert reached == [network.halo, network.halo]
 
+    @pytest.mark.parametrize("scale", [2, 3])
+    def test_a_warm_start_takes_the_layers_over(self, name: str, scale: int) -> None:
+        theirs, ours = _trained(name, 2), build_network(name, scale, SMALL[name])
+        pairs = [(layer.weight.detach(), layer.bias.detach()) for layer in theirs.fused().convolutions]
+        ours.load_fused(pairs)
+        for one, other in zip(ours.fused().convolutions[:-1], theirs.fused().convolutions[:-1], strict=True):
+            assert torch.allclose(one.weight, other.weight, atol=1e-6)
+            assert torch.equal(one.bias, other.bias)
+        if scale == 2:  # the same scale: the same function
+            batch = torch.rand(1, 3, 9, 9)
+            with torch.no_grad():
+                assert torch.allclose(ours(batch), theirs(batch), atol=1e-5)
+        ours(torch.rand(1, 3, 9, 9)).square().sum().backward()
+        assert all(float(p.grad.abs().sum()) > 0 for key, p in ours.named_parameters() if not key.endswith("enter"))
+
+    def test_a_warm_start_from_another_shape_is_refused(self, name: str) -> None:
+        wide = _trained(name, 2, features=7).fused().convolutions
+        with pytest.raises(OptionError, match="warm start"):
+            build_network(name, 2, SMALL[name]).load_fused([(c.weight, c.bias) for c in wide])
+
     def test_batches_are_independent(self, name: str) -> None:
         network = _trained(name, 2).eval()
         batch = torch.rand(3, network.channels, 8, 8)

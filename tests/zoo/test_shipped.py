@@ -1,0 +1,167 @@
+"""Every model that ships, against what its card says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+from tiny_models import picture
+
+from superres.backends import Backend
+from superres.backends.openvino import has_bf16
+from superres.pipeline import Options, Upscaler
+from superres.zoo import ZOO, ModelCard, list_cards, load_model
+
+CARDS = list_cards()
+#: Family -> most parameters.
+LIMITS = {"standard": 300_000, "restore": 300_000, "realtime": 50_000}
+
+Opener = Callable[..., Backend]
+
+
+@pytest.fixture(params=CARDS, ids=[card.stem for card in CARDS])
+def card(request: pytest.FixtureRequest) -> ModelCard:
+    chosen: ModelCard = request.param
+    return chosen
+
+
+@pytest.fixture
+def graph(card: ModelCard) -> onnx.GraphProto:
+    return onnx.load_from_string(load_model(card.name, card.scale).onnx).graph
+
+
+@pytest.fixture
+def run(card: ModelCard, opener: Opener) -> Callable[[np.ndarray], np.ndarray]:
+    return opener("openvino", load_model(card.name, card.scale).onnx, precision="fp32").run
+
+
+def test_there_are_models() -> None:
+    assert CARDS
+
+
+def test_each_card_has_its_file_and_each_file_its_card() -> None:
+    stems = sorted(card.stem for card in CARDS)
+    assert len(stems) == len(set(stems))
+    assert sorted(path.stem for path in ZOO.glob("*.toml")) == stems
+    assert sorted(path.stem for path in ZOO.glob("*.onnx")) == stems
+
+
+def test_the_digest(card: ModelCard) -> None:
+    contents = (Path(ZOO) / f"{card.stem}.onnx").read_bytes()
+    assert hashlib.sha256(contents).hexdigest() == card.sha256
+
+
+def test_the_card_is_filled_in(card: ModelCard) -> None:
+    assert card.kind in ("faithful", "restore")
+    assert card.scale in (2, 3, 4)
+    assert card.channels == 3
+    assert card.licence
+    assert card.training.recipe
+    assert card.training.steps > 0
+    assert sum(card.training.pictures.values()) > 0
+
+
+def test_the_file_is_valid_and_whole(card: ModelCard) -> None:
+    model = onnx.load_from_string(load_model(card.name, card.scale).onnx)
+    onnx.checker.check_model(model, full_check=True)
+    # Weights elsewhere would not be covered by the digest.
+    assert all(tensor.data_location == TensorProto.DEFAULT for tensor in model.graph.initializer)
+    assert {entry.domain for entry in model.opset_import} <= {"", "ai.onnx"}
+
+
+def test_names_and_shapes(card: ModelCard, graph: onnx.GraphProto) -> None:
+    assert [value.name for value in graph.input] == ["low"]
+    assert [value.name for value in graph.output] == ["high"]
+    for value in (*graph.input, *graph.output):
+        dims = value.type.tensor_type.shape.dim
+        assert value.type.tensor_type.elem_type == TensorProto.FLOAT
+        assert dims[1].dim_value == card.channels
+        assert not any(dims[i].dim_value for i in (0, 2, 3)), "batch, height and width are free"
+
+
+def test_parameters(card: ModelCard, graph: onnx.GraphProto) -> None:
+    # The skip's kernel of zeros and ones was not trained.
+    arrays = [numpy_helper.to_array(tensor) for tensor in graph.initializer]
+    trained = sum(array.size for array in arrays if array.ndim and not np.isin(array, (0, 1)).all())
+    assert card.parameters == trained
+    assert card.parameters <= LIMITS.get(card.name, 300_000)
+
+
+def test_gmacs(card: ModelCard, graph: onnx.GraphProto) -> None:
+    kernels = {tensor.name: np.prod(tensor.dims) for tensor in graph.initializer}
+    pixels = (1280 / card.scale) * (720 / card.scale)
+    counted = sum(kernels[node.input[1]] for node in graph.node if node.op_type == "Conv") * pixels / 1e9
+    assert card.gmacs == pytest.approx(counted, rel=0.02)
+
+
+def test_scale(card: ModelCard, run: Callable[[np.ndarray], np.ndarray]) -> None:
+    for shape in [(1, 3, 5, 9), (2, 3, 8, 8), (1, 3, 1, 1)]:
+        large = run(np.full(shape, 0.5, np.float32))
+        assert large.shape == (shape[0], 3, card.scale * shape[2], card.scale * shape[3])
+
+
+def test_the_halo_covers_the_receptive_field(card: ModelCard, run: Callable[[np.ndarray], np.ndarray]) -> None:
+    at = card.halo + 3
+    size = 2 * at + 1
+    base = np.random.default_rng(0).random((1, 3, size, size), np.float32)
+    changed = base.copy()
+    changed[:, :, at, at] = 1 - changed[:, :, at, at]
+    rows, columns = np.nonzero((run(changed) != run(base)).any(axis=(0, 1)))
+    reach = max(np.abs(rows // card.scale - at).max(), np.abs(columns // card.scale - at).max())
+    assert 0 < reach <= card.halo
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_constant_in_constant_out(card: ModelCard, opener: Opener, precision: str) -> None:
+    """Greys and colours, away from window borders, as the pipeline sees them: within a step of 8 bits."""
+    if precision == "bf16" and not has_bf16():
+        pytest.skip("this processor has no bfloat16")
+    backend = opener("openvino", load_model(card.name, card.scale).onnx, precision=precision)
+    margin, side = card.halo * card.scale, 2 * card.halo + 4
+    greys = np.linspace(0, 1, 11, dtype=np.float32)[:, None].repeat(3, axis=1)
+    for value in (*greys, *np.random.default_rng(0).random((10, 3), np.float32)):
+        flat = np.broadcast_to(value[None, :, None, None], (1, 3, side, side)).copy()
+        large = backend.run(flat)[:, :, margin:-margin, margin:-margin]
+        assert np.abs(large - value[None, :, None, None]).max() <= 1 / 255
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_any_tile_equals_the_whole(card: ModelCard, opener: Opener, precision: str) -> None:
+    if precision == "bf16" and not has_bf16():
+        pytest.skip("this processor has no bfloat16")
+    image = picture(110, 130)
+    results = []
+    for tile in (512, 64, 40):
+        options = Options(model=card.name, scale=card.scale, precision=precision, tile=tile)
+        with Upscaler(options, opener=opener) as upscaler:
+            results.append(upscaler.image(image).samples.astype(int))
+    for tiled in results[1:]:
+        assert np.abs(tiled - results[0]).max() <= 1
+
+
+def test_bf16_is_within_one_step_of_float32(card: ModelCard, opener: Opener) -> None:
+    if not has_bf16():
+        pytest.skip("this processor has no bfloat16")
+    image, results = picture(40, 50), []
+    for precision in ("fp32", "bf16"):
+        with Upscaler(Options(model=card.name, scale=card.scale, precision=precision), opener=opener) as upscaler:
+            results.append(upscaler.image(image).samples.astype(int))
+    difference = np.abs(results[0] - results[1])
+    assert difference.mean() < 1
+    assert difference.max() <= 8
+
+
+def test_it_enlarges_better_than_nothing(card: ModelCard, opener: Opener) -> None:
+    """The result, made small again, is the input: a network of another scale, order or range fails here."""
+    from superres.resize import resize
+
+    image = picture(40, 50, seed=1)
+    with Upscaler(Options(model=card.name, scale=card.scale, precision="fp32"), opener=opener) as upscaler:
+        large = upscaler.image(image).samples
+    small = resize(large, scale=1 / card.scale).astype(int)
+    assert np.abs(small - image.samples).mean() < 6
