@@ -419,7 +419,6 @@ def _prepared(samples: Array, info: PictureInfo) -> Floats:
         values = np.where(finite, values, np.float32(np.nan))
     values /= np.float32(info.sample_range)
     if info.alpha:
-        np.clip(values[:, :, -1:], 0, 1, out=values[:, :, -1:])
         values[:, :, :-1] *= values[:, :, -1:]
     return values if gaps is None else np.concatenate([values, gaps], axis=2)
 

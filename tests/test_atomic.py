@@ -28,7 +28,7 @@ def test_the_target_appears_only_at_the_end(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "a.bin"
     target.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), replace_file(target) as stream:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), replace_file(target) as stream:
         stream.write(b"new")
         raise ZeroDivisionError
     assert target.read_bytes() == b"old"

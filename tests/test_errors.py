@@ -8,9 +8,7 @@ from superres import errors
 
 
 def public_errors() -> list[type[BaseException]]:
-    return [
-        value for _, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, BaseException)
-    ]
+    return [value for _, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, BaseException)]
 
 
 def test_every_error_has_the_one_root() -> None:

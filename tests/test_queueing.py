@@ -90,7 +90,7 @@ def test_stopping_early_closes_the_producer_and_leaves_no_thread() -> None:
 
 def test_a_consumer_that_fails_stops_the_producer() -> None:
     source = Counted(10**9)
-    with pytest.raises(KeyError):  # noqa: PT012
+    with pytest.raises(KeyError):
         for value in prefetched(source.items(), 2):
             raise KeyError(value)
     assert source.closed.wait(WAIT)

@@ -70,7 +70,7 @@ def upscale(
     scale: Annotated[float | None, typer.Option(help="Enlargement, above 1 up to 16.  [default: 4]")] = None,
     size: Annotated[str | None, typer.Option(help="Size of the result: 3840x2160, 3840x or x2160.")] = None,
     model: Annotated[str, typer.Option(help="A name from 'superres models', or FOLDER/NAME.")] = "standard",
-    format: Annotated[str | None, typer.Option(help="png, jpeg, tiff, webp, avif.")] = None,  # noqa: A002
+    format: Annotated[str | None, typer.Option(help="png, jpeg, tiff, webp, avif.")] = None,
     quality: Annotated[int | None, typer.Option(help="Of a lossy format, 1-100.")] = None,
     memory: Annotated[str, typer.Option(help="What strips, tiles and queues may take.")] = "1GB",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",

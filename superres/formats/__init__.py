@@ -35,7 +35,7 @@ __all__ = [
 _BAND_BYTES = 4 * 2**20
 
 
-def open_reader(source: Path | bytes, *, name: str | None = None, limits: Limits | None = None) -> Reader:
+def open_reader(source: str | Path | bytes, *, name: str | None = None, limits: Limits | None = None) -> Reader:
     """Open a picture; its content, never its name, decides what it is.
 
     Of an animation this reads the first frame: see :mod:`superres.formats.animation`.
@@ -51,6 +51,7 @@ def open_reader(source: Path | bytes, *, name: str | None = None, limits: Limits
         CorruptInputError: it is damaged.
         LimitError: its header declares more pixels than ``limits`` allow; nothing has been decoded.
     """
+    source = Path(source) if isinstance(source, str) else source
     label = sniff.display_name(source, name)
     with sniff.open_source(source, label) as file:
         kind = sniff.identify(file.read(sniff.HEAD), label)
@@ -95,7 +96,7 @@ def open_writer(
     )
 
 
-def read_image(path: Path | bytes, *, name: str | None = None, limits: Limits | None = None) -> Image:
+def read_image(path: str | Path | bytes, *, name: str | None = None, limits: Limits | None = None) -> Image:
     """A whole picture in memory.  Arguments and errors as for :func:`open_reader`."""
     reader = open_reader(path, name=name, limits=limits)
     try:

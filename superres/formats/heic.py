@@ -47,6 +47,7 @@ def load_heic(source: Path | bytes, name: str, limits: Limits) -> Any:
     if len(data) > _MOST_BYTES:
         raise LimitError(f"{name}: is a HEIC file of more than {_MOST_BYTES >> 20} MiB; convert it to TIFF first")
     try:
+        _check_names(data)
         opened = pi_heif.open_heif(data, convert_hdr_to_8bit=False)
         if len(opened) == 0:
             raise CorruptInputError(f"{name}: is damaged or cut short (it holds no picture); get the file again")
@@ -92,39 +93,50 @@ def _check_parts(opened: Any, expected: int, name: str, limits: Limits) -> None:
         CorruptInputError: there are not as many tiles as expected.
     """
     if len(opened) != expected:
-        raise CorruptInputError(
-            f"{name}: is damaged ({len(opened)} of its {expected} tiles remain); get the file again"
-        )
+        raise CorruptInputError(f"{name}: is damaged ({len(opened)} of {expected} tiles remain); get the file again")
     while len(opened):
         limits.check_input(name, *opened[0].size)
         opened[0].load()
         del opened[0]  # with its pixels
 
 
+def _check_names(data: bytes) -> None:
+    """Refuse text that is none: up to 1.4, pi_heif does not survive it (its pull request 478).
+
+    Raises:
+        UnicodeDecodeError: the type or name of an item is no text.
+    """
+    for outer, first, last in _boxes(data, 0, len(data)):
+        if outer == b"meta":
+            for kind, start, stop in _boxes(data, first + 4, last):
+                if kind == b"iinf":
+                    for _, coding, _, text in _items(data, start, stop):
+                        coding.decode("ascii")
+                        text.decode("utf-8")
+
+
 def _parts(data: bytes, alpha: bool) -> list[int]:
-    """The coded items that a composed primary picture (and its alpha) is made of; empty when it is coded as one."""
+    """The tiles that the primary picture (and its alpha) is composed of; empty when each is coded as one."""
     primary, kinds, references = 0, {}, []
     for kind, start, stop in _boxes(data, *_meta(data)):
         wide = data[start : start + 1] != b"\0"
         if kind == b"pitm":
             primary = _number(data, start + 4, 4 if wide else 2)
         elif kind == b"iinf":
-            kinds = {item: coding for item, coding, _ in _items(data, start, stop)}
+            kinds = {item: coding for item, coding, *_ in _items(data, start, stop)}
         elif kind == b"iref":
             references = [
                 (relation, _number(data, at, 4 if wide else 2), _targets(data, at, 4 if wide else 2))
                 for relation, at, _ in _boxes(data, start + 4, stop)
             ]
-    known = {primary}
+    found = {primary}
     if alpha:
-        known |= {item for relation, item, targets in references if relation == b"auxl" and primary in targets}
-    found, size = known, 0
+        found |= {item for relation, item, targets in references if relation == b"auxl" and primary in targets}
+    whole, size = found, 0
     while len(found) > size:
         size = len(found)
-        found = found.union(
-            *(targets for relation, item, targets in references if relation == b"dimg" and item in found)
-        )
-    return sorted(item for item in found - {primary} if kinds.get(item) == b"hvc1")
+        found = found.union(*(tiles for relation, item, tiles in references if relation == b"dimg" and item in found))
+    return sorted(item for item in found - whole if kinds.get(item) == b"hvc1")
 
 
 def _showing(data: bytes, parts: list[int]) -> bytes:
@@ -135,7 +147,7 @@ def _showing(data: bytes, parts: list[int]) -> bytes:
             size = 2 if data[start] == 0 else 4
             changed[start + 4 : start + 4 + size] = parts[0].to_bytes(size, "big")
         elif kind == b"iinf":
-            for item, _, flag in _items(data, start, stop):
+            for item, _, flag, _ in _items(data, start, stop):
                 changed[flag] = changed[flag] & ~1 if item in parts else changed[flag] | 1
     return bytes(changed)
 
@@ -159,13 +171,13 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
         at = stop
 
 
-def _items(data: bytes, start: int, stop: int) -> Iterator[tuple[int, bytes, int]]:
-    """Of each entry of an ``iinf`` box: item, coding, and where the byte is whose lowest bit hides it."""
-    for kind, at, _ in _boxes(data, start + (6 if data[start] == 0 else 8), stop):
+def _items(data: bytes, start: int, stop: int) -> Iterator[tuple[int, bytes, int, bytes]]:
+    """Of each entry of an ``iinf`` box: item, coding, where the byte is whose lowest bit hides it, and its names."""
+    for kind, at, end in _boxes(data, start + (6 if data[start] == 0 else 8), stop):
         if kind == b"infe":
             size = 4 if data[at] > 2 else 2
             coding = at + 4 + size + 2
-            yield _number(data, at + 4, size), data[coding : coding + 4], at + 3
+            yield _number(data, at + 4, size), data[coding : coding + 4], at + 3, data[coding + 4 : end]
 
 
 def _targets(data: bytes, at: int, size: int) -> set[int]:

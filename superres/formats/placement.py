@@ -74,7 +74,7 @@ class FilePlacement:
             raise OutputError(f"{target}: is a folder; name a file in it")
         if not real.exists():
             return None
-        if source is not None and source.exists() and os.path.samefile(real, source):
+        if source is not None and source.exists() and real.samefile(source):
             raise OutputError(f"{target}: is the input itself; choose another name with -o")
         if not self._overwrite:
             raise OutputError(f"{target}: exists already; replace it with --overwrite or choose another name with -o")
@@ -102,7 +102,7 @@ class FilePlacement:
             os.fsync(self._descriptor)
             if not self._overwrite and os.path.lexists(self._real):
                 raise OutputError(f"{self._path}: has appeared meanwhile; replace it with --overwrite")
-            os.replace(self._hidden, self._real)
+            Path(self._hidden).replace(self._real)
             _pending.discard(self._hidden)
             folder = os.open(self._real.parent, os.O_RDONLY)
             try:

@@ -160,7 +160,7 @@ def test_disk_that_is_full_at_the_very_end(small_disk: Path, suffix: str) -> Non
 
 def test_stream_that_is_full() -> None:
     image = picture(100, 100, 3)
-    with open("/dev/full", "wb", buffering=0) as stream:
+    with Path("/dev/full").open("wb", buffering=0) as stream:
         writer = open_writer(None, image.info, format="png", stream=stream)
         writer.write(image.samples)
         with pytest.raises(OutputError, match="disk is full"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -236,7 +237,7 @@ def test_rows_in_runs_equal_the_whole_and_threads_may_change(tmp_path: Path) -> 
     reader = open_reader(path)
     parts: list[np.ndarray[Any, Any]] = []
     edges = [0, 1, 8, 9, 100, 101, 230, 257]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         worker = threading.Thread(target=lambda a=start, b=stop: parts.append(reader.read(a, b)))
         worker.start()
         worker.join()
