@@ -156,6 +156,15 @@ def test_avif_is_not_turned_twice() -> None:
     assert np.abs(image.samples.astype(int) - upright).mean() < 6
 
 
+@pytest.mark.parametrize("bits", [10, 12])
+def test_deep_avif_reaches_full_range(bits: int) -> None:
+    white = pyvips.Image.black(16, 16, bands=3).invert().cast("ushort").linear(257, 0).cast("ushort")
+    data = white.copy(interpretation="rgb16").heifsave_buffer(compression="av1", bitdepth=bits, lossless=True)
+    image = read_image(data)
+    assert image.info.dtype == np.uint16
+    np.testing.assert_array_equal(image.samples, 65535)
+
+
 def test_metadata_is_read() -> None:
     icc = profile()
     options: dict[str, Any] = {"icc_profile": icc, "exif": b"Exif\0\0" + exif_block(), "xmp": XMP}
