@@ -202,3 +202,17 @@ def plain_tiff(
     start += struct.pack(order + "HHQ", 8, 0, 16) if big else struct.pack(order + "I", 8)
     listing = struct.pack(order + ("Q" if big else "H"), len(fields)) + body + bytes(room)
     return start + listing + outside.ljust(64, b"\0") + samples.astype(samples.dtype.newbyteorder(order)).tobytes()
+
+
+def memory_kb(field: str) -> int:
+    """``VmRSS`` (now) or ``VmHWM`` (highest) of this process.  A child would inherit ru_maxrss from its parent."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    raise AssertionError(f"no {field} in /proc/self/status")
+
+
+def forget_peak() -> int:
+    """Make ``VmHWM`` start anew; what is resident now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory_kb("VmRSS")
