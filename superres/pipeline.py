@@ -3,10 +3,10 @@
 Read from the top: :class:`Upscaler` opens a picture and its target, and pulls strips of rows through four steps,
 each a generator or a pure function:
 
-1. :func:`_prepared` - samples of any kind become float32 planes: colours premultiplied by alpha, gaps filled.
-2. :func:`_enlarged` - tile by tile, the network makes those planes larger.
-3. :func:`_resized` - only for other than whole factors: one antialiased resize to the exact size.
-4. :func:`_finished` - planes become samples again: alpha divided out, gaps restored, rounded and clipped.
+1. :func:`superres.planes.prepared`: samples of any kind become float32 planes, colours premultiplied by alpha.
+2. :func:`superres.enlarging.enlarged`: tile by tile, the network makes those planes larger; gaps are filled for it.
+3. :func:`superres.refitting.resized`: only for other than whole factors, one antialiased resize to the exact size.
+4. :func:`superres.planes.finished`: planes become samples again; alpha divided out, gaps restored, rounded, clipped.
 
 Decoding, inference and encoding run in threads of their own with a bounded queue between them, so memory stays flat
 whatever the picture's height.
@@ -27,24 +27,22 @@ import numpy as np
 import numpy.typing as npt
 
 from superres.backends import Backend, Precision, open_backend
-from superres.backends.base import Floats
 from superres.chain import LARGEST_SCALE, NetworkChain, chain_scales
-from superres.errors import InferenceError, OptionError
+from superres.enlarging import enlarged
+from superres.errors import OptionError
 from superres.formats import Limits, Reader, open_reader, open_writer
 from superres.formats.animation import is_animated, open_animation, open_animation_writer
 from superres.geometry import scaled_length
 from superres.image import Image, PictureInfo
+from superres.planes import carried_planes, finished, prepared
 from superres.queueing import prefetched
-from superres.resize import AxisResampler, axis_resampler
-from superres.tiling import mirrored, spans, tile_rows_for_memory
+from superres.refitting import resized
+from superres.tiling import tile_rows_for_memory
 from superres.zoo import ZOO, list_cards, load_model, locate
 
 __all__ = ["Options", "Result", "Upscaler", "target_size", "upscale"]
 
 Array = npt.NDArray[Any]
-
-#: Rows and columns over which a gap (NaN, infinity) is filled from its surroundings before inference.
-_FILL = 4
 
 #: Beyond any format, and small enough to compute with.
 _LARGEST_SIDE = 2**31 - 1
@@ -341,13 +339,13 @@ class Upscaler:
         exact = size == (info.width * chain.scale, info.height * chain.scale)
         tile, rows = _tile_and_rows(info, chain, self.options, exact)
         source = prefetched((reader.read(a, min(a + rows, info.height)) for a in range(0, info.height, rows)), depth=1)
-        prepared = (_prepared(strip, info) for strip in source)
+        planes = (prepared(rows_read, info) for rows_read in source)
         if exact:
-            strips = _enlarged(prepared, info, chain, tile, rows, lambda planes: _finished(planes, info), stopped)
+            strips = enlarged(planes, info, chain, tile, rows, lambda large: finished(large, info), stopped)
         else:
-            large = _enlarged(prepared, info, chain, tile, rows, lambda planes: planes, stopped)
-            fitted = _resized(large, info.width * chain.scale, info.height * chain.scale, size, _carried(info))
-            strips = (_finished(planes, info) for planes in fitted)
+            whole = enlarged(planes, info, chain, tile, rows, lambda large: large, stopped)
+            fitted = resized(whole, info.width * chain.scale, info.height * chain.scale, size, carried_planes(info))
+            strips = (finished(part, info) for part in fitted)
         done = 0
         # Closed here, not when it is collected: the thread that reads must have ended before the reader is closed.
         with closing(source):
@@ -384,15 +382,10 @@ def _precision(options: Options, info: PictureInfo) -> Precision:
     return "fp32"
 
 
-def _carried(info: PictureInfo) -> int:
-    """How many planes carry gaps (NaN, infinity): one per channel of float pictures, none of integer ones."""
-    return info.channels if info.dtype == np.float32 else 0
-
-
 def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool) -> tuple[int, int]:
     """Largest tile, and rows per strip, within the memory budget."""
     tile = options.tile or (512 if options.memory >= 1_000_000_000 else 256 if options.memory >= 500_000_000 else 128)
-    planes = info.channels + _carried(info)
+    planes = info.channels + carried_planes(info)
     large = info.width * chain.scale**2
     # Input rows as samples and planes; result rows in the making, in two queue places and in the encoder.
     per_row = info.width * planes * 4 * 3 + large * info.channels * info.dtype.itemsize * 4
@@ -403,220 +396,3 @@ def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exa
     count = math.ceil(info.height / rows)
     even = -(-info.height // count)
     return tile, min(rows, -(-even // 8) * 8)
-
-
-def _prepared(samples: Array, info: PictureInfo) -> Floats:
-    """Samples (h, w, C) -> planes (h, w, P) float32: colours times alpha, alpha, then what fills gaps later.
-
-    Values are divided by the sample range.  Gaps of float pictures (NaN, infinity) become 0 in the first planes, and
-    stand as they are in as many planes after them, 0 elsewhere.
-    """
-    values = samples.astype(np.float32)
-    gaps = None
-    if info.dtype == np.float32:
-        finite = np.isfinite(values)
-        gaps = np.where(finite, np.float32(0), values)
-        values = np.where(finite, values, np.float32(np.nan))
-    values /= np.float32(info.sample_range)
-    if info.alpha:
-        values[:, :, :-1] *= values[:, :, -1:]
-    return values if gaps is None else np.concatenate([values, gaps], axis=2)
-
-
-def _finished(planes: Floats, info: PictureInfo) -> Array:
-    """Planes (h, w, P) -> samples (h, w, C) of the picture's dtype: the inverse of :func:`_prepared`."""
-    values = planes[:, :, : info.channels]
-    if info.alpha:
-        opacity = values[:, :, -1:]
-        # Below half a step of 8 bits nothing can be seen, and dividing would only magnify noise.  Divided by opacity
-        # before it is clipped: where a network overshoots beside an edge, it does so in both.
-        shown = opacity > 1 / 512
-        colours = np.where(shown, values[:, :, :-1] / np.where(shown, opacity, 1), 0)
-        values = np.concatenate([colours, np.clip(opacity, 0, 1)], axis=2)
-    values = values * np.float32(info.sample_range)
-    if info.dtype == np.float32:
-        gaps = planes[:, :, info.channels :]
-        return np.where(np.isfinite(gaps), values, gaps).astype(np.float32, copy=False)
-    samples: Array = np.clip(np.floor(values + 0.5), 0, info.sample_range).astype(info.dtype)
-    return samples
-
-
-class _Rows:
-    """The last prepared strips: any window whose rows lie within them, mirrored at the picture's edges."""
-
-    def __init__(self, strips: Iterator[Floats], height: int, width: int) -> None:
-        self._strips, self._height, self._width = strips, height, width
-        self._first, self._rows = 0, np.empty((0, 0, 0), np.float32)
-
-    def window(self, top: int, bottom: int, left: int, right: int, keep: int) -> Floats:
-        """Planes (bottom - top, right - left, P).  Rows above ``keep`` will not be asked for again."""
-        rows = mirrored(top, bottom, self._height)
-        while self._first + self._rows.shape[0] <= rows.max():
-            strip = next(self._strips)
-            if not self._rows.size:
-                self._rows = strip
-                continue
-            drop = max(0, min(keep - self._first, self._rows.shape[0]))
-            self._rows = np.concatenate([self._rows[drop:], strip])
-            self._first += drop
-        columns = mirrored(left, right, self._width)
-        # Rows past the halo of the last strip are only there to keep windows of one size: any row will do.
-        window: Floats = self._rows[np.ix_(np.maximum(rows - self._first, 0), columns)]
-        return window
-
-
-def _enlarged(
-    prepared: Iterator[Floats],
-    info: PictureInfo,
-    chain: NetworkChain,
-    tile: int,
-    rows: int,
-    finish: Callable[[Floats], Array],
-    stopped: threading.Event | None,
-) -> Iterator[Array]:
-    """Strips of ``rows`` input rows, enlarged tile by tile; ``finish`` is applied to each tile.
-
-    Ends early, within a strip, once ``stopped`` is set.
-    """
-    margin = chain.halo + (_FILL if info.dtype == np.float32 else 0)
-    source = _Rows(prepared, info.height, info.width)
-    columns = -(-info.width // -(-info.width // tile))
-    columns = -(-columns // 8) * 8
-    for down in spans(info.height, rows, margin):
-        strip: Array | None = None
-        for across in spans(info.width, columns, margin):
-            if stopped is not None and stopped.is_set():
-                return
-            window = source.window(
-                down.window_start, down.window_stop, across.window_start, across.window_stop, down.start - margin
-            )
-            try:
-                large = _tile(window, info, chain)
-            except InferenceError as error:
-                raise InferenceError(
-                    f"tile at column {across.start}, row {down.start} of {info.width} x {info.height}: {error}"
-                ) from error
-            s = chain.scale
-            top, left = margin * s, margin * s
-            high, wide = (down.stop - down.start) * s, (across.stop - across.start) * s
-            part = finish(large[top : top + high, left : left + wide])
-            if strip is None:
-                strip = np.empty((high, info.width * s, part.shape[2]), part.dtype)
-            strip[:, across.start * s : across.stop * s] = part
-        if strip is not None:
-            yield strip
-
-
-def _tile(window: Floats, info: PictureInfo, chain: NetworkChain) -> Floats:
-    """Enlarge the planes of one window (h, w, P) -> (s*h, s*w, P)."""
-    s, colours = chain.scale, 3 if info.colour == "rgb" else 1
-    values = window[:, :, : info.channels]
-    gaps = window[:, :, info.channels :]
-    if gaps.size:
-        values = _filled(values)
-    parts = [_through(values[:, :, :colours], chain)]
-    if info.alpha:
-        alpha = values[:, :, -1:]
-        flat = bool(np.all(alpha == alpha[0, 0]))
-        large = np.full((alpha.shape[0] * s, alpha.shape[1] * s, 1), alpha[0, 0, 0]) if flat else _through(alpha, chain)
-        parts.append(large)
-    if gaps.size:
-        parts.append(gaps.repeat(s, axis=0).repeat(s, axis=1))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def _through(values: Floats, chain: NetworkChain) -> Floats:
-    """(h, w, 1 or 3) through the networks; one channel goes in as three equal ones and comes out as their mean."""
-    grey = values.shape[2] == 1
-    planes = np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3)).transpose(2, 0, 1))
-    large = _run_in_parts(planes, chain)
-    return large.mean(axis=0)[:, :, None] if grey else large.transpose(1, 2, 0)
-
-
-def _run_in_parts(planes: Floats, chain: NetworkChain) -> Floats:
-    """(3, h, w) through the networks; when memory runs out, in halves with a halo, down to 2 halos of length."""
-    try:
-        large: Floats = chain.run(planes[None])[0]
-        return large
-    except MemoryError as error:
-        axis = 1 if planes.shape[1] >= planes.shape[2] else 2
-        length, halo, s = planes.shape[axis], chain.halo, chain.scale
-        middle = length // 2
-        if middle <= 2 * halo:
-            raise InferenceError(
-                f"out of memory even for {planes.shape[2]} x {planes.shape[1]} pixels; free memory or lower --threads"
-            ) from error
-        first, second = [slice(None)] * 3, [slice(None)] * 3
-        first[axis], second[axis] = slice(0, middle + halo), slice(middle - halo, length)
-        before = _run_in_parts(np.ascontiguousarray(planes[tuple(first)]), chain)
-        after = _run_in_parts(np.ascontiguousarray(planes[tuple(second)]), chain)
-        first[axis], second[axis] = slice(0, middle * s), slice(halo * s, None)
-        return np.concatenate([before[tuple(first)], after[tuple(second)]], axis=axis)
-
-
-def _filled(values: Floats) -> Floats:
-    """Fill NaN from the surroundings: the mean of known neighbours, :data:`_FILL` pixels deep, then 0."""
-    known = ~np.isnan(values)
-    if known.all():
-        return values
-    filled = np.where(known, values, 0)
-    known = known.astype(np.float32)
-    for _ in range(_FILL):
-        total, count = _neighbours(filled), _neighbours(known)
-        new = (known == 0) & (count > 0)
-        filled = np.where(new, total / np.maximum(count, 1), filled)
-        known = np.where(new, 1, known)
-    return filled
-
-
-def _neighbours(planes: Floats) -> Floats:
-    """Sum over the 3 x 3 neighbourhood, nothing outside the window."""
-    padded = np.pad(planes, ((1, 1), (1, 1), (0, 0)))
-    rows = padded[:-2] + padded[1:-1] + padded[2:]
-    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:])
-
-
-def _resized(
-    strips: Iterator[Floats], width: int, height: int, size: tuple[int, int], carried: int
-) -> Iterator[Floats]:
-    """Strips of a ``width`` x ``height`` picture -> strips of ``size`` (width, height), antialiased bicubic.
-
-    The last ``carried`` planes are taken from the nearest sample instead: they hold gaps, which do not mix.
-    """
-    across, down = axis_resampler(width, size[0]), axis_resampler(height, size[1])
-    across_gap, down_gap = _nearest(width, size[0]), _nearest(height, size[1])
-    held = np.empty((0, 0, 0), np.float32)
-    first = done = 0
-    for strip in strips:
-        split = strip.shape[2] - carried
-        narrow = across.apply(strip[:, :, :split], 1)
-        if carried:
-            narrow = np.concatenate([narrow, across_gap.apply(strip[:, :, split:], 1)], axis=2)
-        held = np.concatenate([held, narrow]) if held.size else narrow
-        end = first + held.shape[0]
-        ready = _ready(down, done, end)
-        if ready == done:
-            continue
-        result = down.apply(held[:, :, :split], 0, start=done, stop=ready, offset=first)
-        if carried:
-            gaps = down_gap.apply(held[:, :, split:], 0, start=done, stop=ready, offset=first)
-            result = np.concatenate([result, gaps], axis=2)
-        yield result
-        done = ready
-        if done < down.out_length:
-            keep = int(down.indices[done:].min())
-            held, first = held[keep - first :], keep
-
-
-def _ready(resampler: AxisResampler, done: int, end: int) -> int:
-    """One past the last output sample whose inputs all lie before ``end``."""
-    last = resampler.indices[done:].max(axis=1)
-    waiting = np.nonzero(last >= end)[0]
-    return done + (int(waiting[0]) if waiting.size else last.size)
-
-
-def _nearest(in_length: int, out_length: int) -> AxisResampler:
-    """Each output sample takes the input sample that it lies in."""
-    positions = ((np.arange(out_length) + 0.5) * in_length / out_length).astype(np.int64)
-    indices = np.minimum(positions, in_length - 1)[:, None]
-    return AxisResampler(indices, np.ones(indices.shape), in_length)

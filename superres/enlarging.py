@@ -1,0 +1,134 @@
+"""Strips of planes, enlarged tile by tile: windows with a halo, mirrored at the picture's edges."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from superres.backends.base import Floats
+from superres.chain import NetworkChain
+from superres.errors import InferenceError
+from superres.image import PictureInfo
+from superres.planes import FILL_DEPTH, filled
+from superres.tiling import mirrored, spans
+
+__all__ = ["enlarged"]
+
+Array = npt.NDArray[Any]
+
+
+class _Rows:
+    """The last prepared strips: any window whose rows lie within them, mirrored at the picture's edges."""
+
+    def __init__(self, strips: Iterator[Floats], height: int, width: int) -> None:
+        self._strips, self._height, self._width = strips, height, width
+        self._first, self._rows = 0, np.empty((0, 0, 0), np.float32)
+
+    def window(self, top: int, bottom: int, left: int, right: int, keep: int) -> Floats:
+        """Planes (bottom - top, right - left, P).  Rows above ``keep`` will not be asked for again."""
+        rows = mirrored(top, bottom, self._height)
+        while self._first + self._rows.shape[0] <= rows.max():
+            strip = next(self._strips)
+            if not self._rows.size:
+                self._rows = strip
+                continue
+            drop = max(0, min(keep - self._first, self._rows.shape[0]))
+            self._rows = np.concatenate([self._rows[drop:], strip])
+            self._first += drop
+        columns = mirrored(left, right, self._width)
+        # Rows past the halo of the last strip are only there to keep windows of one size: any row will do.
+        window: Floats = self._rows[np.ix_(np.maximum(rows - self._first, 0), columns)]
+        return window
+
+
+def enlarged(
+    prepared: Iterator[Floats],
+    info: PictureInfo,
+    chain: NetworkChain,
+    tile: int,
+    rows: int,
+    finish: Callable[[Floats], Array],
+    stopped: threading.Event | None,
+) -> Iterator[Array]:
+    """Strips of ``rows`` input rows, enlarged tile by tile; ``finish`` is applied to each tile.
+
+    Ends early, within a strip, once ``stopped`` is set.
+    """
+    margin = chain.halo + (FILL_DEPTH if info.dtype == np.float32 else 0)
+    source = _Rows(prepared, info.height, info.width)
+    columns = -(-info.width // -(-info.width // tile))
+    columns = -(-columns // 8) * 8
+    for down in spans(info.height, rows, margin):
+        strip: Array | None = None
+        for across in spans(info.width, columns, margin):
+            if stopped is not None and stopped.is_set():
+                return
+            window = source.window(
+                down.window_start, down.window_stop, across.window_start, across.window_stop, down.start - margin
+            )
+            try:
+                large = _tile(window, info, chain)
+            except InferenceError as error:
+                raise InferenceError(
+                    f"tile at column {across.start}, row {down.start} of {info.width} x {info.height}: {error}"
+                ) from error
+            s = chain.scale
+            top, left = margin * s, margin * s
+            high, wide = (down.stop - down.start) * s, (across.stop - across.start) * s
+            part = finish(large[top : top + high, left : left + wide])
+            if strip is None:
+                strip = np.empty((high, info.width * s, part.shape[2]), part.dtype)
+            strip[:, across.start * s : across.stop * s] = part
+        if strip is not None:
+            yield strip
+
+
+def _tile(window: Floats, info: PictureInfo, chain: NetworkChain) -> Floats:
+    """Enlarge the planes of one window (h, w, P) -> (s*h, s*w, P)."""
+    s, colours = chain.scale, 3 if info.colour == "rgb" else 1
+    values = window[:, :, : info.channels]
+    gaps = window[:, :, info.channels :]
+    if gaps.size:
+        values = filled(values)
+    parts = [_through(values[:, :, :colours], chain)]
+    if info.alpha:
+        alpha = values[:, :, -1:]
+        flat = bool(np.all(alpha == alpha[0, 0]))
+        large = np.full((alpha.shape[0] * s, alpha.shape[1] * s, 1), alpha[0, 0, 0]) if flat else _through(alpha, chain)
+        parts.append(large)
+    if gaps.size:
+        parts.append(gaps.repeat(s, axis=0).repeat(s, axis=1))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _through(values: Floats, chain: NetworkChain) -> Floats:
+    """(h, w, 1 or 3) through the networks; one channel goes in as three equal ones and comes out as their mean."""
+    grey = values.shape[2] == 1
+    planes = np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3)).transpose(2, 0, 1))
+    large = _run_in_parts(planes, chain)
+    return large.mean(axis=0)[:, :, None] if grey else large.transpose(1, 2, 0)
+
+
+def _run_in_parts(planes: Floats, chain: NetworkChain) -> Floats:
+    """(3, h, w) through the networks; when memory runs out, in halves with a halo, down to 2 halos of length."""
+    try:
+        large: Floats = chain.run(planes[None])[0]
+        return large
+    except MemoryError as error:
+        axis = 1 if planes.shape[1] >= planes.shape[2] else 2
+        length, halo, s = planes.shape[axis], chain.halo, chain.scale
+        middle = length // 2
+        if middle <= 2 * halo:
+            raise InferenceError(
+                f"out of memory even for {planes.shape[2]} x {planes.shape[1]} pixels; free memory or lower --threads"
+            ) from error
+        first, second = [slice(None)] * 3, [slice(None)] * 3
+        first[axis], second[axis] = slice(0, middle + halo), slice(middle - halo, length)
+        before = _run_in_parts(np.ascontiguousarray(planes[tuple(first)]), chain)
+        after = _run_in_parts(np.ascontiguousarray(planes[tuple(second)]), chain)
+        first[axis], second[axis] = slice(0, middle * s), slice(halo * s, None)
+        return np.concatenate([before[tuple(first)], after[tuple(second)]], axis=axis)
