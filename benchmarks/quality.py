@@ -165,9 +165,9 @@ antialiasing, 8 bit; 8-bit RGB result; BT.601 luma (16–235); a border of `scal
 them; the default arithmetic (`auto`) is bf16 on processors that have it.
 
 Rows marked *published* are quoted, with their sources in `benchmarks/published.toml`; SAFMN and SPAN were trained on
-DF2K, 3,450 pictures of 2K. The published bicubic row was
-made on luma rounded to 8 bits, not on RGB (0.01 dB less); on Set14 it is 0.09 dB lower than ours, which is what scoring
-that set's grey file `bridge` over 0–255 instead of 16–235 gives.
+DF2K, 3,450 pictures of 2K. The published bicubic row was made on luma rounded to 8 bits, not on RGB (0.01 dB less);
+on Set14 it is 0.09 dB lower than ours, which is what scoring that set's grey file `bridge` over 0–255 instead of
+16–235 gives.
 """
 
 
