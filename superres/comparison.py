@@ -18,7 +18,7 @@ from superres.metrics.psnr import psnr
 from superres.metrics.ssim import ssim
 from superres.resize import resize
 
-__all__ = ["compare", "detailed_window", "side_by_side"]
+__all__ = ["compare", "compare_images", "detailed_window", "side_by_side"]
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,11 @@ def compare(a: Path, b: Path) -> Score:
     Raises:
         InputError: an unreadable file, sizes that differ, floating point samples, or less than 11 x 11 pixels.
     """
-    first, second = read_image(a), read_image(b)
+    return compare_images(read_image(a), read_image(b), a, b)
+
+
+def compare_images(first: Image, second: Image, a: Path, b: Path) -> Score:
+    """:func:`compare` for pictures that have been read already; ``a`` and ``b`` are what errors call them."""
     x_size, y_size = ((image.info.width, image.info.height) for image in (first, second))
     if x_size != y_size:
         raise InputError(

@@ -278,8 +278,7 @@ class Upscaler:
         animation = open_animation(source, name=called, limits=self.options.limits)
         try:
             info, count = animation.info, animation.frames
-            size = self._target(info, called)
-            self.options.limits.check_output(called, (info.height, info.width), (size[1], size[0]), count)
+            size = self._target(info, called, count)
             writer = open_animation_writer(
                 target,
                 info.scaled(size[1], size[0]),
@@ -307,9 +306,9 @@ class Upscaler:
             animation.close()
         return info, size
 
-    def _target(self, info: PictureInfo, name: str) -> tuple[int, int]:
+    def _target(self, info: PictureInfo, name: str, frames: int = 1) -> tuple[int, int]:
         size = target_size(info.width, info.height, self.options)
-        self.options.limits.check_output(name, (info.height, info.width), (size[1], size[0]))
+        self.options.limits.check_output(name, (info.height, info.width), (size[1], size[0]), frames)
         self._chain_scales(info, size)
         return size
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from superres import __version__
+from superres.cli.codes import INTERRUPTED, OK, USAGE
 from superres.errors import OptionError, SuperresError
 
 __all__ = ["app", "main", "parse_bytes", "parse_size"]
@@ -22,9 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-#: Exit codes: all done; wrong usage or nothing could be done; some inputs failed; stopped by Ctrl-C.
-OK, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 130
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -93,7 +91,7 @@ def upscale(
     from superres.pipeline import Options
 
     options = Options(
-        scale=scale if scale is not None or size is not None else 4.0,
+        scale=scale,
         size=parse_size(size) if size is not None else None,
         model=model,
         precision=precision,

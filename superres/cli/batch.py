@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from superres.cli.codes import OK, SOME_FAILED
 from superres.cli.jobs import Job, plan, result_suffix
 from superres.cli.progress import PictureProgress
 from superres.errors import OptionError, OutputError, SuperresError
@@ -156,7 +157,7 @@ def _run_one(work: Callable[[], Result], json_lines: bool, to_stderr: bool = Fal
         outcome = _Outcome("", error=str(error))
     text = json.dumps(outcome.record()) if json_lines else outcome.line()
     print(text, file=sys.stderr if to_stderr or not json_lines else sys.stdout)
-    return 0 if outcome.result else 2
+    return OK if outcome.result else SOME_FAILED
 
 
 def _tell(outcome: _Outcome, json_lines: bool, progress: PictureProgress) -> None:
@@ -178,4 +179,4 @@ def _close(outcomes: Sequence[_Outcome], seconds: float, json_lines: bool) -> in
         print(f"{', '.join(parts)} in {seconds:.1f} s", file=sys.stderr)
         for outcome in failed:
             print(f"  failed: {outcome.error}", file=sys.stderr)
-    return 2 if failed else 0
+    return SOME_FAILED if failed else OK

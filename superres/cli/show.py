@@ -19,7 +19,7 @@ def show_comparison(before: Path, after: Path, output: Path, overwrite: bool) ->
         InputError: a picture cannot be read.
         OutputError: the picture cannot be written.
     """
-    from superres.comparison import compare, side_by_side
+    from superres.comparison import compare_images, side_by_side
     from superres.formats import read_image
 
     if output.exists() and not overwrite:
@@ -27,7 +27,7 @@ def show_comparison(before: Path, after: Path, output: Path, overwrite: bool) ->
     small, large = read_image(before), read_image(after)
     same = (small.info.height, small.info.width) == (large.info.height, large.info.width)
     if same:
-        score = compare(before, after)
+        score = compare_images(small, large, before, after)
         print(f"PSNR {score.psnr:.2f} dB   SSIM {score.ssim:.4f}")
     else:
         print(

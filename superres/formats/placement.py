@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import shutil
 import stat
 import tempfile
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from superres.atomic import temporary_beside
 from superres.errors import OutputError
 from superres.formats.vips import output_error
 
@@ -55,7 +55,7 @@ class FilePlacement:
         self._overwrite = overwrite
         self._real = Path(os.path.realpath(target))
         mode = self._check(source)
-        self._hidden = str(self._real.with_name(f".{self._real.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.part"))
+        self._hidden = str(temporary_beside(self._real))
         try:
             self._descriptor = os.open(self._hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             _pending.add(self._hidden)
