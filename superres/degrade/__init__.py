@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from superres.errors import OptionError, near_match
 
 __all__ = ["DEGRADATIONS", "Degradation", "load_degradation"]
 
-#: Name -> "module:function", imported only when asked for.
-DEGRADATIONS: dict[str, str] = {
-    "bicubic": "superres.degrade.bicubic:degrade",
+
+@dataclass(frozen=True)
+class Degradation:
+    """One entry of the table.
+
+    Attributes:
+        location: "module:function", imported only when called; the function takes (picture, scale, random).
+        random: whether two calls differ by their generators, so that training draws anew for every patch; otherwise
+            the low resolution of a picture is made once.
+    """
+
+    location: str
+    random: bool
+
+    def __call__(
+        self, picture: npt.NDArray[Any], scale: int, random: np.random.Generator | None = None
+    ) -> npt.NDArray[Any]:
+        """Make the low-resolution picture.
+
+        Args:
+            picture: ground truth, uint8 (H, W, C), H and W multiples of ``scale``; left as it is.
+            scale: 1 or more.
+            random: decides what a random degradation does; others need none.
+
+        Returns:
+            uint8 (H/scale, W/scale, C); the same for the same arguments and state of the generator.
+
+        Raises:
+            OptionError: no generator for a random degradation.
+        """
+        if self.random and random is None:
+            raise OptionError("this degradation is random: give it a seeded numpy.random.Generator")
+        module, _, attribute = self.location.partition(":")
+        low: npt.NDArray[Any] = getattr(importlib.import_module(module), attribute)(picture, scale, random)
+        return low
+
+
+#: Every degradation by name.
+DEGRADATIONS: dict[str, Degradation] = {
+    "bicubic": Degradation("superres.degrade.bicubic:degrade", random=False),
+    "blind": Degradation("superres.degrade.blind:degrade", random=True),
 }
-
-
-class Degradation(Protocol):
-    """(H, W, C) uint8 ground truth, H and W multiples of ``scale`` -> (H/scale, W/scale, C) uint8."""
-
-    def __call__(self, picture: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:
-        """Make the low-resolution picture."""
 
 
 def load_degradation(name: str) -> Degradation:
@@ -30,6 +63,4 @@ def load_degradation(name: str) -> Degradation:
         raise OptionError(
             f"degradation {name!r} is unknown: expected one of {sorted(DEGRADATIONS)}{near_match(name, DEGRADATIONS)}"
         )
-    module, _, attribute = DEGRADATIONS[name].partition(":")
-    degradation: Degradation = getattr(importlib.import_module(module), attribute)
-    return degradation
+    return DEGRADATIONS[name]

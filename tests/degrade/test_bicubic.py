@@ -5,26 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superres.degrade import DEGRADATIONS, load_degradation
-from superres.errors import OptionError
+from superres.degrade import load_degradation
 from superres.formats import read_image
-
-
-@pytest.mark.parametrize("name", sorted(DEGRADATIONS))
-@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
-def test_contract_of_the_table(name: str, scale: int) -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (scale * 5, scale * 7, 3), dtype=np.uint8)
-    before = picture.copy()
-    low = load_degradation(name)(picture, scale)
-    assert low.shape == (5, 7, 3)
-    assert low.dtype == np.uint8
-    assert np.array_equal(picture, before)
-    assert np.array_equal(low, load_degradation(name)(picture, scale))
-
-
-def test_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(OptionError, match="did you mean 'bicubic'"):
-        load_degradation("bicubik")
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
