@@ -1,4 +1,4 @@
-"""Commands that measure and list: compare, models, evaluate."""
+"""Commands that show: compare, models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from superres.errors import OptionError, OutputError
+from superres.errors import OutputError
 from superres.zoo import list_cards
 
-__all__ = ["show_comparison", "show_evaluation", "show_models"]
+__all__ = ["show_comparison", "show_models"]
 
 
 def show_comparison(before: Path, after: Path, output: Path, overwrite: bool) -> None:
@@ -61,24 +61,3 @@ def show_models(as_json: bool) -> None:
     for row in [header, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     print("\nPSNR-Y in the published protocol; see docs/quality.md.  Cards: superres models --json")
-
-
-def show_evaluation(data: Path, model: str, scale: int, precision: str, output: Path | None) -> None:
-    """Print the mean PSNR and SSIM of every set under ``data``, and write the pictures' scores.
-
-    Raises:
-        OptionError: no pictures there, an unknown model, or an output that is neither CSV nor JSON.
-    """
-    from superres.evaluation import bicubic_enlarger, evaluate_set, find_sets, model_enlarger, write_csv, write_json
-
-    if output is not None and output.suffix.lower() not in (".csv", ".json"):
-        raise OptionError(f"{output}: per-picture scores are written as .csv or .json")
-    enlarge = bicubic_enlarger(scale) if model == "bicubic" else model_enlarger(model, scale, precision)
-    results = []
-    for name, folder in find_sets(data).items():
-        scores = evaluate_set(folder, scale, enlarge)
-        results.append(scores)
-        print(f"{name:12} x{scale}  {len(scores.images):4} pictures  {scores.mean.psnr:.2f} dB  {scores.mean.ssim:.4f}")
-    if output is not None:
-        (write_csv if output.suffix.lower() == ".csv" else write_json)(results, output)
-        print(f"per picture: {output}")

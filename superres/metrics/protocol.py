@@ -1,7 +1,12 @@
-"""The published protocol: 8-bit RGB -> BT.601 luma (16-235) -> border of ``scale`` pixels cut -> PSNR and SSIM."""
+"""The published protocol: 8-bit RGB -> BT.601 luma (16-235) -> border of ``scale`` pixels cut -> PSNR and SSIM.
+
+:func:`measure` gives every other metric the same treatment: a border of ``scale`` pixels cut, luma or RGB as the
+metric's entry says.  Only consistency, which compares with the input, sees the whole picture.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from superres.errors import OptionError
+from superres.metrics import find_metric, load_metric
 from superres.metrics.psnr import psnr
 from superres.metrics.ssim import ssim
 
-__all__ = ["Score", "luma", "score", "shave"]
+__all__ = ["Score", "luma", "measure", "score", "shave", "smallest_side"]
 
 
 @dataclass(frozen=True)
@@ -65,3 +71,46 @@ def score(result: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8], scale
     """
     x, y = shave(luma(result), scale), shave(luma(reference), scale)
     return Score(psnr(x, y), ssim(x, y))
+
+
+def measure(
+    metrics: Sequence[str],
+    result: npt.NDArray[np.uint8],
+    reference: npt.NDArray[np.uint8],
+    low: npt.NDArray[np.uint8],
+    scale: int,
+) -> dict[str, float]:
+    """Every metric of one enlarged picture.
+
+    Args:
+        metrics: names from :data:`superres.metrics.METRICS`.
+        result, reference: uint8 (H, W, 3), one shape.
+        low: uint8 (H / scale, W / scale, 3), what the result was made from.
+        scale: the enlargement; that many border pixels are left out.
+
+    Returns:
+        Name -> value, in the order of ``metrics``.
+
+    Raises:
+        OptionError: an unknown metric, shapes that differ, or pictures too small for a metric.
+        MissingExtraError: a learned metric whose package is absent.
+    """
+    inner = {"rgb": (shave(result, scale), shave(reference, scale))}
+    inner["luma"] = luma(inner["rgb"][0]), luma(inner["rgb"][1])
+    values = {}
+    for name in metrics:
+        entry, function = find_metric(name), load_metric(name)
+        further = {"scale": scale} if entry.scaled else {}
+        x, y = inner[entry.samples]
+        if entry.kind == "full":
+            values[name] = function(x, y, 255.0, **further)
+        elif entry.kind == "none":
+            values[name] = function(x, 255.0, **further)
+        else:
+            values[name] = function(result, low, 255.0, **further)
+    return values
+
+
+def smallest_side(metrics: Sequence[str]) -> int:
+    """Pixels that each side of a picture must have for ``metrics``, within the border."""
+    return max(find_metric(name).smallest for name in metrics)

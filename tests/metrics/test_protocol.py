@@ -6,8 +6,12 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
 from superres.errors import OptionError
-from superres.metrics import METRICS, load_metric
-from superres.metrics.protocol import luma, score, shave
+from superres.metrics import METRICS, find_metric, load_metric
+from superres.metrics.consistency import consistency
+from superres.metrics.ergas import ergas
+from superres.metrics.protocol import luma, measure, score, shave, smallest_side
+from superres.metrics.sam import sam
+from superres.resize import resize
 
 
 def _studio_luma(red: int, green: int, blue: int) -> float:
@@ -63,9 +67,62 @@ def test_score_is_psnr_of_unrounded_luma() -> None:
     assert score(result, reference, 2).psnr == pytest.approx(expected, abs=1e-9)
 
 
-def test_every_metric_of_the_table_loads_and_unknown_ones_name_the_nearest() -> None:
-    equal = np.random.default_rng(8).random((16, 16)) * 255
-    for name in METRICS:
-        assert load_metric(name)(equal, equal, 255.0) >= 1
-    with pytest.raises(OptionError, match="did you mean 'ssim'"):
-        load_metric("sim")
+LEARNED = {"lpips", "dists"}
+
+
+def _pair(scale: int, side: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Result, reference and input of one smooth picture."""
+    y, x = np.mgrid[:side, :side]
+    waves = [120 + 60 * np.sin(x / 7 + k) * np.cos(y / 5) + 20 * np.sin(x * y / 90 + k) for k in range(3)]
+    reference = np.round(np.stack(waves, axis=2)).astype(np.uint8)
+    low = resize(reference, scale=1 / scale)
+    return resize(low, scale=scale), reference, low
+
+
+def test_every_metric_of_the_table_measures_in_its_own_unit() -> None:
+    result, reference, low = _pair(2)
+    names = [name for name in METRICS if name not in LEARNED]
+    values = measure(names, result, reference, low, 2)
+    assert list(values) == names
+    assert all(np.isfinite(value) for value in values.values())
+    again = measure(names, reference, reference, low, 2)
+    for name in names:
+        entry = METRICS[name]
+        if entry.kind != "none":
+            better = again[name] > values[name] if entry.better == "higher" else again[name] < values[name]
+            assert better, name
+
+
+def test_measure_gives_each_metric_what_it_takes() -> None:
+    result, reference, low = _pair(4)
+    inner = np.s_[4:-4, 4:-4]
+    values = measure(["consistency", "ergas", "sam", "psnr", "ssim"], result, reference, low, 4)
+    assert values["psnr"] == score(result, reference, 4).psnr
+    assert values["ssim"] == score(result, reference, 4).ssim
+    assert values["ergas"] == ergas(result[inner], reference[inner], scale=4)
+    assert values["sam"] == sam(result[inner], reference[inner])
+    assert values["consistency"] == consistency(result, low)
+
+
+def test_smallest_side_is_that_of_the_most_demanding_metric() -> None:
+    assert smallest_side(["psnr"]) == 1
+    assert smallest_side(["psnr", "ms-ssim", "ssim"]) == 176
+    for name in set(METRICS) - LEARNED:
+        # The protocol crops to a multiple of the scale.
+        side = (METRICS[name].smallest + 1) // 2 * 2 + 4
+        picture = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        measure([name], picture, picture, picture[::2, ::2].copy(), 2)
+
+
+def test_unknown_metrics_name_the_nearest() -> None:
+    for ask in (load_metric, find_metric):
+        with pytest.raises(OptionError, match="did you mean 'ssim'"):
+            ask("sim")
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_entry_of_the_table_is_complete(name: str) -> None:
+    entry = METRICS[name]
+    assert name == entry.title.lower()
+    assert callable(load_metric(name))
+    assert entry.unit in ("", "dB", "°")
