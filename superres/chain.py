@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from superres.backends import Backend, Precision, open_backend
-from superres.backends.base import Floats
+from superres.backends.base import Bytes, Floats
 from superres.errors import InferenceError, ModelError, OptionError
 from superres.zoo import Model
 
@@ -54,6 +54,7 @@ class NetworkChain:
         scale: product of the networks' scales.
         halo: pixels of the first network's input that a result depends on, around its own position.
         precision: arithmetic in use.
+        cards: of the networks, in the order they run.
 
     Args:
         models: verified models, in the order they run.
@@ -72,6 +73,7 @@ class NetworkChain:
         opener: Callable[..., Backend] = open_backend,
     ) -> None:
         self._models, self._backend_name, self._threads, self._opener = models, backend, threads, opener
+        self.cards = tuple(model.card for model in models)
         self.precision: Precision = precision
         self.scale = math.prod(model.card.scale for model in models)
         self.halo = 0
@@ -96,21 +98,35 @@ class NetworkChain:
             raise InferenceError("the network's result is not finite even in float32; the model file may be unsuitable")
         return result
 
+    def run_bytes(self, batch: Bytes) -> Bytes:
+        """Enlarge 8-bit pictures in int8: uint8 (N, H, W, 3) -> uint8 (N, scale*H, scale*W, 3), rounded and clipped.
+
+        8-bit sums of finite weights are finite: there is nothing to compute again.
+
+        Raises:
+            InferenceError, ModelError, MemoryError: as :meth:`run`.
+        """
+        for backend, model in zip(self._backends("int8"), self._models, strict=True):
+            large = backend.run_bytes(batch)
+            _check_size(large.shape[1:3], batch.shape[1:3], model)
+            batch = large
+        return batch
+
     def _run(self, batch: Floats, precision: Precision) -> Floats:
+        for backend, model in zip(self._backends(precision), self._models, strict=True):
+            large = backend.run(batch)
+            _check_size(large.shape[2:], batch.shape[2:], model)
+            batch = large
+        return batch
+
+    def _backends(self, precision: Precision) -> list[Backend]:
+        """The networks in one arithmetic, loaded once."""
         if precision not in self._open:
             self._open[precision] = [
                 self._opener(self._backend_name, model.onnx, precision=precision, threads=self._threads)
                 for model in self._models
             ]
-        for backend, model in zip(self._open[precision], self._models, strict=True):
-            scale, (count, _, height, width) = model.card.scale, batch.shape
-            batch = backend.run(batch)
-            if batch.shape != (count, 3, scale * height, scale * width):
-                raise ModelError(
-                    f"model {model.card.stem} made {batch.shape} of {height} x {width} pixels, but its card says "
-                    f"x{scale}; reinstall superres"
-                )
-        return batch
+        return self._open[precision]
 
     def close(self) -> None:
         """Free the networks."""
@@ -118,6 +134,15 @@ class NetworkChain:
             for backend in backends:
                 backend.close()
         self._open.clear()
+
+
+def _check_size(large: tuple[int, ...], small: tuple[int, ...], model: Model) -> None:
+    scale = model.card.scale
+    if large != (scale * small[0], scale * small[1]):
+        raise ModelError(
+            f"model {model.card.stem} made {large[0]} x {large[1]} pixels of {small[0]} x {small[1]}, its card says "
+            f"x{scale}; reinstall superres"
+        )
 
 
 def _finite(values: Floats) -> bool:

@@ -24,11 +24,11 @@ Array = npt.NDArray[Any]
 class _Rows:
     """The last prepared strips: any window whose rows lie within them, mirrored at the picture's edges."""
 
-    def __init__(self, strips: Iterator[Floats], height: int, width: int) -> None:
+    def __init__(self, strips: Iterator[Array], height: int, width: int) -> None:
         self._strips, self._height, self._width = strips, height, width
-        self._first, self._rows = 0, np.empty((0, 0, 0), np.float32)
+        self._first, self._rows = 0, np.empty((0, 0, 0))
 
-    def window(self, top: int, bottom: int, left: int, right: int, keep: int) -> Floats:
+    def window(self, top: int, bottom: int, left: int, right: int, keep: int) -> Array:
         """Planes (bottom - top, right - left, P).  Rows above ``keep`` will not be asked for again."""
         rows = mirrored(top, bottom, self._height)
         while self._first + self._rows.shape[0] <= rows.max():
@@ -41,20 +41,22 @@ class _Rows:
             self._first += drop
         columns = mirrored(left, right, self._width)
         # Rows past the halo of the last strip are only there to keep windows of one size: any row will do.
-        window: Floats = self._rows[np.ix_(np.maximum(rows - self._first, 0), columns)]
+        window: Array = self._rows[np.ix_(np.maximum(rows - self._first, 0), columns)]
         return window
 
 
 def enlarged(
-    prepared: Iterator[Floats],
+    prepared: Iterator[Array],
     info: PictureInfo,
     chain: NetworkChain,
     tile: int,
     rows: int,
-    finish: Callable[[Floats], Array],
+    finish: Callable[[Array], Array],
     stopped: threading.Event | None,
 ) -> Iterator[Array]:
     """Strips of ``rows`` input rows, enlarged tile by tile; ``finish`` is applied to each tile.
+
+    Planes are float32 (rows, width, P); for a chain in int8, uint8 colours as they were read.
 
     Ends early, within a strip, once ``stopped`` is set.
     """
@@ -87,8 +89,10 @@ def enlarged(
             yield strip
 
 
-def _tile(window: Floats, info: PictureInfo, chain: NetworkChain) -> Floats:
+def _tile(window: Array, info: PictureInfo, chain: NetworkChain) -> Array:
     """Enlarge the planes of one window (h, w, P) -> (s*h, s*w, P)."""
+    if chain.precision == "int8":
+        return _in_bytes(window, chain)
     s, colours = chain.scale, 3 if info.colour == "rgb" else 1
     values = window[:, :, : info.channels]
     gaps = window[:, :, info.channels :]
@@ -108,27 +112,38 @@ def _tile(window: Floats, info: PictureInfo, chain: NetworkChain) -> Floats:
 def _through(values: Floats, chain: NetworkChain) -> Floats:
     """(h, w, 1 or 3) through the networks; one channel goes in as three equal ones and comes out as their mean."""
     grey = values.shape[2] == 1
-    planes = np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3)).transpose(2, 0, 1))
-    large = _run_in_parts(planes, chain)
-    return large.mean(axis=0)[:, :, None] if grey else large.transpose(1, 2, 0)
+    planes = np.broadcast_to(values, (*values.shape[:2], 3))
+
+    def run(part: Array) -> Array:
+        return chain.run(np.ascontiguousarray(part.transpose(2, 0, 1))[None])[0].transpose(1, 2, 0)
+
+    large = _in_parts(planes, run, chain)
+    return large.mean(axis=2, keepdims=True) if grey else large
 
 
-def _run_in_parts(planes: Floats, chain: NetworkChain) -> Floats:
-    """(3, h, w) through the networks; when memory runs out, in halves with a halo, down to 2 halos of length."""
+def _in_bytes(values: Array, chain: NetworkChain) -> Array:
+    """uint8 (h, w, 1 or 3) through the networks in int8; one channel as in :func:`_through`."""
+    grey = values.shape[2] == 1
+    codes = np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3)))
+    large = _in_parts(codes, lambda part: chain.run_bytes(part[None])[0], chain)
+    return np.rint(large.mean(axis=2, keepdims=True)).astype(np.uint8) if grey else large
+
+
+def _in_parts(planes: Array, run: Callable[[Array], Array], chain: NetworkChain) -> Array:
+    """(h, w, 3) through the networks; when memory runs out, in halves with a halo, down to 2 halos of length."""
     try:
-        large: Floats = chain.run(planes[None])[0]
-        return large
+        return run(planes)
     except MemoryError as error:
-        axis = 1 if planes.shape[1] >= planes.shape[2] else 2
+        axis = 0 if planes.shape[0] >= planes.shape[1] else 1
         length, halo, s = planes.shape[axis], chain.halo, chain.scale
         middle = length // 2
         if middle <= 2 * halo:
             raise InferenceError(
-                f"out of memory even for {planes.shape[2]} x {planes.shape[1]} pixels; free memory or lower --threads"
+                f"out of memory even for {planes.shape[1]} x {planes.shape[0]} pixels; free memory or lower --threads"
             ) from error
         first, second = [slice(None)] * 3, [slice(None)] * 3
         first[axis], second[axis] = slice(0, middle + halo), slice(middle - halo, length)
-        before = _run_in_parts(np.ascontiguousarray(planes[tuple(first)]), chain)
-        after = _run_in_parts(np.ascontiguousarray(planes[tuple(second)]), chain)
+        before = _in_parts(np.ascontiguousarray(planes[tuple(first)]), run, chain)
+        after = _in_parts(np.ascontiguousarray(planes[tuple(second)]), run, chain)
         first[axis], second[axis] = slice(0, middle * s), slice(halo * s, None)
         return np.concatenate([before[tuple(first)], after[tuple(second)]], axis=axis)

@@ -14,6 +14,7 @@ whatever the picture's height.
 
 from __future__ import annotations
 
+import importlib
 import math
 import threading
 import time
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +33,10 @@ from superres.enlarging import enlarged
 from superres.errors import OptionError
 from superres.formats import Limits, Reader, open_reader, open_writer
 from superres.formats.animation import is_animated, open_animation, open_animation_writer
+from superres.formats.kinds import kind_of
 from superres.geometry import scaled_length
 from superres.image import Image, PictureInfo
+from superres.options import RasterOptions, VideoOptions, VolumeOptions
 from superres.planes import carried_planes, finished, prepared
 from superres.queueing import prefetched
 from superres.refitting import resized
@@ -56,7 +59,9 @@ class Options:
         scale: enlargement factor, above 1 and at most 16; or
         size: (width, height) of the result, either may be 0 to follow the aspect ratio.  Not both.
         model: family name of a shipped model, or ``FOLDER/NAME`` for models of your own.
-        precision: ``auto`` (bf16 for 8-bit pictures where the processor has it, else fp32), ``fp32`` or ``bf16``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``int8``.  For opaque 8-bit pictures at a scale that has a network of
+            its own, ``auto`` takes int8 where the model has it and the processor is made for it; for other 8-bit
+            pictures bf16; for all others fp32.
         backend: runtime's name.
         threads: cores, 0 for all.
         memory: bytes that strips, tiles and queues together may take.
@@ -65,6 +70,7 @@ class Options:
         format: of the written file, None for the target's suffix.
         quality: of a lossy target, 1 to 100.
         overwrite: replace an existing target.
+        volume, raster, video: choices for sources that are more than a picture.
     """
 
     scale: float | None = None
@@ -79,19 +85,25 @@ class Options:
     format: str | None = None
     quality: int | None = None
     overwrite: bool = False
+    volume: VolumeOptions = field(default_factory=VolumeOptions)
+    raster: RasterOptions = field(default_factory=RasterOptions)
+    video: VideoOptions = field(default_factory=VideoOptions)
 
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise OptionError(f"scale {self.scale:g} and size {self.size} were both given: give one")
-        if self.precision not in ("auto", "fp32", "bf16"):
-            raise OptionError(f"precision {self.precision!r}: expected auto, fp32 or bf16")
+        if self.precision not in ("auto", "fp32", "bf16", "int8"):
+            raise OptionError(f"precision {self.precision!r}: expected auto, fp32, bf16 or int8")
         if self.memory < 1 or not (self.tile == 0 or self.tile >= 8):
             raise OptionError(f"memory {self.memory}, tile {self.tile}: expected more than 0, and 0 or at least 8")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was done: sizes as (width, height), networks in the order they ran, wall seconds."""
+    """What was done: sizes as (width, height), networks in the order they ran, wall seconds.
+
+    ``warnings`` say what of a damaged source is lacking in the result.
+    """
 
     source: str
     target: str
@@ -100,6 +112,7 @@ class Result:
     networks: tuple[str, ...]
     precision: str
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def upscale(image: Image, scale: float = 4, *, model: str = "standard", options: Options | None = None) -> Image:
@@ -168,7 +181,8 @@ class Upscaler:
         self.options = options
         self._folder, self._family = locate(options.model, folder)
         self._opener = opener
-        self._scales = [card.scale for card in list_cards(self._folder) if card.name == self._family]
+        self._cards = {card.scale: card for card in list_cards(self._folder) if card.name == self._family}
+        self._scales = sorted(self._cards)
         if not self._scales:
             load_model(self._family, 4, self._folder)  # raises, naming the models there are
         self._chains: dict[tuple[tuple[int, ...], Precision], NetworkChain] = {}
@@ -187,9 +201,9 @@ class Upscaler:
 
     def image(self, image: Image) -> Image:
         """Enlarge a picture in memory; see :func:`upscale`."""
-        info, size = image.info, self._target(image.info, "picture")
+        info, size = image.info, self.target(image.info, "picture")
         samples, done = np.empty((size[1], size[0], info.channels), info.dtype), 0
-        for strip in self._strips(info, size, _MemoryReader(image), None):
+        for strip in self.strips(info, size, _MemoryReader(image), None):
             samples[done : done + len(strip)] = strip
             done += len(strip)
         return image.scaled(samples)
@@ -203,7 +217,7 @@ class Upscaler:
         stream: BinaryIO | None = None,
         report: Callable[[int, int], None] | None = None,
     ) -> Result:
-        """Enlarge a picture, or every frame of an animation, from file to file.
+        """Enlarge a picture, every frame of an animation, a volume, a raster or a video, from file to file.
 
         Args:
             source: a path, or a file's contents.
@@ -219,6 +233,13 @@ class Upscaler:
         source = Path(source) if isinstance(source, str) else source
         target = Path(target) if isinstance(target, str) else target
         called = name or (str(source) if isinstance(source, Path) else "standard input")
+        kind = kind_of(source, name=called)
+        if kind is not None:
+            if target is None or not isinstance(source, Path):
+                raise OptionError(f"{called}: {kind} goes from file to file: name a file, and a target with -o")
+            # Named, not imported: workflows stand above this module.
+            workflow = importlib.import_module("superres.workflows").load_workflow(kind)
+            return cast(Result, workflow(source, target, self, name=called, report=report))
         if is_animated(source, name=called):
             info, size = self._animation_file(source, target, called, report)
         else:
@@ -229,7 +250,7 @@ class Upscaler:
             source_size=(info.width, info.height),
             target_size=size,
             networks=tuple(f"{self._family} x{s}" for s in self._chain_scales(info, size)),
-            precision=self._chain(info, size).precision,
+            precision=self.chain(info, size).precision,
             seconds=time.perf_counter() - started,
         )
 
@@ -244,7 +265,7 @@ class Upscaler:
         """Stream one picture; its info, and the result's (width, height)."""
         reader = open_reader(source, name=called, limits=self.options.limits)
         try:
-            info, size = reader.info, self._target(reader.info, called)
+            info, size = reader.info, self.target(reader.info, called)
             writer = open_writer(
                 target,
                 info.scaled(size[1], size[0]),
@@ -256,7 +277,7 @@ class Upscaler:
             )
             try:
                 stopped = threading.Event()
-                with closing(prefetched(self._strips(info, size, reader, report, stopped), depth=2)) as strips:
+                with closing(prefetched(self.strips(info, size, reader, report, stopped), depth=2)) as strips:
                     try:
                         for strip in strips:
                             writer.write(strip)
@@ -278,7 +299,7 @@ class Upscaler:
         animation = open_animation(source, name=called, limits=self.options.limits)
         try:
             info, count = animation.info, animation.frames
-            size = self._target(info, called, count)
+            size = self.target(info, called, count)
             writer = open_animation_writer(
                 target,
                 info.scaled(size[1], size[0]),
@@ -294,7 +315,7 @@ class Upscaler:
                 for index in range(count):
                     frame = animation.read_frame(index)
                     if before is None or large is None or not np.array_equal(frame, before):
-                        large = np.concatenate(list(self._strips(info, size, _MemoryReader(Image(frame, info)), None)))
+                        large = np.concatenate(list(self.strips(info, size, _MemoryReader(Image(frame, info)), None)))
                     before = frame
                     writer.write_frame(large)
                     if report:
@@ -306,7 +327,12 @@ class Upscaler:
             animation.close()
         return info, size
 
-    def _target(self, info: PictureInfo, name: str, frames: int = 1) -> tuple[int, int]:
+    def target(self, info: PictureInfo, name: str, frames: int = 1) -> tuple[int, int]:
+        """(width, height) of the result, checked against the limits and the networks there are.
+
+        Raises:
+            OptionError, LimitError: it cannot be made; ``name`` is what messages call the source.
+        """
         size = target_size(info.width, info.height, self.options)
         self.options.limits.check_output(name, (info.height, info.width), (size[1], size[0]), frames)
         self._chain_scales(info, size)
@@ -315,17 +341,50 @@ class Upscaler:
     def _chain_scales(self, info: PictureInfo, size: tuple[int, int]) -> tuple[int, ...]:
         return chain_scales(max(size[0] / info.width, size[1] / info.height), self._scales)
 
-    def _chain(self, info: PictureInfo, size: tuple[int, int]) -> NetworkChain:
-        """The networks for this enlargement, loaded once."""
+    def chain(self, info: PictureInfo, size: tuple[int, int]) -> NetworkChain:
+        """The networks for an enlargement, loaded once.
+
+        Args:
+            info: of the source.
+            size: (width, height) of the result; see :meth:`target`.
+
+        Raises:
+            OptionError, ModelError: they cannot serve this picture, or cannot be loaded.
+        """
         scales, options = self._chain_scales(info, size), self.options
-        precision = _precision(options, info)
+        precision = self._precision(info, size, scales)
         if (scales, precision) not in self._chains:
-            models = [load_model(self._family, scale, self._folder) for scale in scales]
+            models = [load_model(self._family, scale, self._folder, int8=precision == "int8") for scale in scales]
             chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
             self._chains[scales, precision] = chain
         return self._chains[scales, precision]
 
-    def _strips(
+    def _precision(self, info: PictureInfo, size: tuple[int, int], scales: tuple[int, ...]) -> Precision:
+        """The arithmetic for a picture: bf16 resolves 8 bits with room to spare and 16 bits not at all; int8 is bytes.
+
+        Raises:
+            OptionError: ``int8`` was asked for and cannot serve this picture.
+        """
+        options = self.options
+        exact = len(scales) == 1 and size == (info.width * scales[0], info.height * scales[0])
+        plain = info.dtype == np.uint8 and not info.alpha
+        if options.precision == "int8" and not (exact and plain):
+            raise OptionError(
+                f"precision int8 serves opaque 8-bit pictures at x{', x'.join(map(str, self._scales))}; this one is "
+                f"{info.dtype}{' with transparency' if info.alpha else ''}, {info.width} x {info.height} to "
+                f"{size[0]} x {size[1]}: use --precision auto"
+            )
+        if options.precision in ("fp32", "bf16", "int8"):
+            return cast(Precision, options.precision)
+        if options.backend == "openvino" and info.dtype == np.uint8:
+            from superres.backends.openvino import has_bf16, has_int8
+
+            if exact and plain and self._cards[scales[0]].int8.sha256 and has_int8():
+                return "int8"
+            return "bf16" if has_bf16() else "fp32"
+        return "fp32"
+
+    def strips(
         self,
         info: PictureInfo,
         size: tuple[int, int],
@@ -333,13 +392,26 @@ class Upscaler:
         report: Callable[[int, int], None] | None,
         stopped: threading.Event | None = None,
     ) -> Iterator[Array]:
-        """Rows of the result, top to bottom: the four steps of this module.  Ends early once ``stopped`` is set."""
-        chain = self._chain(info, size)
+        """Rows of the result, top to bottom: the four steps of this module.
+
+        Args:
+            info: of the source.
+            size: (width, height) of the result; see :func:`target_size`.
+            reader: gives the source's rows.
+            report: called with (rows done, rows in all) of the result.
+            stopped: once set, the rows end early.
+
+        Raises:
+            SuperresError: see :mod:`superres.errors`.
+        """
+        chain = self.chain(info, size)
         exact = size == (info.width * chain.scale, info.height * chain.scale)
         tile, rows = _tile_and_rows(info, chain, self.options, exact)
         source = prefetched((reader.read(a, min(a + rows, info.height)) for a in range(0, info.height, rows)), depth=1)
-        planes = (prepared(rows_read, info) for rows_read in source)
-        if exact:
+        planes = (rows_read if chain.precision == "int8" else prepared(rows_read, info) for rows_read in source)
+        if chain.precision == "int8":
+            strips = enlarged(planes, info, chain, tile, rows, lambda large: large, stopped)
+        elif exact:
             strips = enlarged(planes, info, chain, tile, rows, lambda large: finished(large, info), stopped)
         else:
             whole = enlarged(planes, info, chain, tile, rows, lambda large: large, stopped)
@@ -366,19 +438,6 @@ class _MemoryReader:
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-def _precision(options: Options, info: PictureInfo) -> Precision:
-    """bf16 resolves 8 bits with room to spare, and 16 bits not at all."""
-    if options.precision == "fp32":
-        return "fp32"
-    if options.precision == "bf16":
-        return "bf16"
-    if options.backend == "openvino" and info.dtype == np.uint8:
-        from superres.backends.openvino import has_bf16
-
-        return "bf16" if has_bf16() else "fp32"
-    return "fp32"
 
 
 def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool) -> tuple[int, int]:

@@ -22,7 +22,7 @@ def open_backend(name: str, model: bytes, *, precision: Precision = "fp32", thre
     Args:
         name: a key of :data:`BACKENDS`.
         model: ONNX file contents.
-        precision: arithmetic; ``bf16`` where the processor has it.
+        precision: arithmetic; ``bf16`` where the processor has it, ``int8`` of a model file with 8-bit weights.
         threads: cores to use, 0 for all.
 
     Raises:
@@ -33,8 +33,8 @@ def open_backend(name: str, model: bytes, *, precision: Precision = "fp32", thre
     if name not in BACKENDS:
         hint = near_match(name, BACKENDS)
         raise OptionError(f"backend {name!r} is unknown: expected one of {sorted(BACKENDS)}{hint}")
-    if precision not in ("fp32", "bf16"):
-        raise OptionError(f"precision {precision!r} is unknown: expected fp32 or bf16")
+    if precision not in ("fp32", "bf16", "int8"):
+        raise OptionError(f"precision {precision!r} is unknown: expected fp32, bf16 or int8")
     if threads < 0:
         raise OptionError(f"threads = {threads}: expected 0 (all cores) or more")
     module, _, attribute = BACKENDS[name].partition(":")

@@ -7,10 +7,11 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Backend", "Floats", "Precision"]
+__all__ = ["Backend", "Bytes", "Floats", "Precision"]
 
+Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 class Backend(Protocol):
@@ -28,6 +29,12 @@ class Backend(Protocol):
         Raises:
             InferenceError: the runtime failed; the message carries its reason.
             MemoryError: the batch did not fit into memory; a smaller one may.
+        """
+
+    def run_bytes(self, batch: Bytes) -> Bytes:
+        """Enlarge 8-bit pictures: uint8 (N, H, W, C) -> uint8 (N, s*H, s*W, C), rounded and clipped.
+
+        Only of a backend opened with ``int8``.  Otherwise as :meth:`run`.
         """
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from superres.backends.base import Floats, Precision
+from superres.backends.base import Bytes, Floats, Precision
 from superres.errors import InferenceError, MissingExtraError, ModelError, OptionError
 
 __all__ = ["OnnxRuntimeBackend"]
@@ -19,7 +19,7 @@ class OnnxRuntimeBackend:
 
     Args:
         model: ONNX file contents.
-        precision: only ``fp32``.
+        precision: ``fp32``, or ``int8`` of a model file with 8-bit weights.
         threads: cores to use, 0 for all.
 
     Raises:
@@ -33,8 +33,8 @@ class OnnxRuntimeBackend:
             import onnxruntime
         except ImportError as error:
             raise MissingExtraError("onnxruntime", "gpu") from error
-        if precision != "fp32":
-            raise OptionError(f"precision {precision}: the onnxruntime backend runs fp32; use the openvino backend")
+        if precision == "bf16":
+            raise OptionError("precision bf16: the onnxruntime backend runs fp32 and int8; use the openvino backend")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -58,6 +58,12 @@ class OnnxRuntimeBackend:
                 raise MemoryError(str(error)) from error
             raise InferenceError(f"ONNX Runtime failed: {error}") from error
         return np.asarray(result, np.float32)
+
+    def run_bytes(self, batch: Bytes) -> Bytes:
+        """See :meth:`superres.backends.base.Backend.run_bytes`."""
+        planes = batch.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+        large = np.clip(np.rint(self.run(planes) * np.float32(255)), 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(large.transpose(0, 2, 3, 1))
 
     def close(self) -> None:
         """Free the session."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import openvino
 
-from superres.backends.base import Floats, Precision
+from superres.backends.base import Bytes, Floats, Precision
+from superres.backends.openvino_bytes import bytes_in_and_out
 from superres.errors import InferenceError, ModelError, OptionError
 
-__all__ = ["OpenVinoBackend", "has_bf16"]
+__all__ = ["OpenVinoBackend", "has_bf16", "has_int8"]
 
 
 def has_bf16() -> bool:
@@ -18,12 +20,18 @@ def has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def has_int8() -> bool:
+    """Whether this processor multiplies 8-bit integers natively."""
+    return "INT8" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVinoBackend:
     """An ONNX model compiled for this processor.  See :class:`superres.backends.base.Backend`.
 
     Args:
         model: ONNX file contents.
-        precision: ``fp32``, or ``bf16`` on processors that have it.
+        precision: ``fp32``, ``bf16`` on processors that have it, or ``int8`` of a model file with 8-bit weights; then
+            only :meth:`run_bytes` works.
         threads: cores to use, 0 for all.
 
     Raises:
@@ -36,14 +44,18 @@ class OpenVinoBackend:
         if precision == "bf16" and not has_bf16():
             raise OptionError("precision bf16: this processor has no bfloat16 arithmetic; use --precision fp32")
         properties: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+            # What int8 leaves over, the skip and the last sum, stays in float32.
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,
         }
         if threads:
             properties["INFERENCE_NUM_THREADS"] = threads
         try:
-            self._compiled: Any = core.compile_model(core.read_model(model, b""), "CPU", properties)
+            graph = core.read_model(model, b"")
+            if precision == "int8":
+                graph = bytes_in_and_out(graph)
+            self._compiled: Any = core.compile_model(graph, "CPU", properties)
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot load the model: {_first_line(error)}") from error
         self._request: Any = self._compiled.create_infer_request()
@@ -51,6 +63,17 @@ class OpenVinoBackend:
 
     def run(self, batch: Floats) -> Floats:
         """See :meth:`superres.backends.base.Backend.run`."""
+        if self.precision == "int8":
+            raise InferenceError("a backend opened with int8 takes bytes: use run_bytes")
+        return self._infer(batch)
+
+    def run_bytes(self, batch: Bytes) -> Bytes:
+        """See :meth:`superres.backends.base.Backend.run_bytes`."""
+        if self.precision != "int8":
+            raise InferenceError(f"a backend opened with {self.precision} takes float32 planes: use run")
+        return self._infer(batch)
+
+    def _infer(self, batch: npt.NDArray[Any]) -> Any:
         if self._request is None:
             raise InferenceError("the backend is closed: open it again")
         try:

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from superres import __version__
+from superres.cli.benchmark import benchmark_app
 from superres.cli.codes import INTERRUPTED, OK, USAGE
 from superres.errors import OptionError, SuperresError
 
-__all__ = ["app", "main", "parse_bytes", "parse_size"]
+__all__ = ["app", "main", "parse_bands", "parse_bytes", "parse_size"]
 
 app = typer.Typer(
     name="superres",
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(benchmark_app, name="benchmark")
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -49,6 +51,22 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * 1000 ** " kmgt".index(match[2] or " "))
 
 
+def parse_bands(text: str) -> tuple[int, ...]:
+    """``1-4,6`` -> band numbers; an empty text -> none.
+
+    >>> parse_bands("1-4,6")
+    (1, 2, 3, 4, 6)
+    """
+    bands: list[int] = []
+    for part in text.split(",") if text.strip() else []:
+        match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            raise OptionError(f"bands {text!r}: expected numbers and ranges from 1, such as 1-4,6")
+        bands += range(first, last + 1)
+    return tuple(bands)
+
+
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
@@ -69,14 +87,35 @@ def upscale(
     size: Annotated[str | None, typer.Option(help="Size of the result: 3840x2160, 3840x or x2160.")] = None,
     model: Annotated[str, typer.Option(help="A name from 'superres models', or FOLDER/NAME.")] = "standard",
     format: Annotated[str | None, typer.Option(help="png, jpeg, tiff, webp, avif.")] = None,
-    quality: Annotated[int | None, typer.Option(help="Of a lossy format, 1-100.")] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="Of a lossy format, 1-100; of a video its encoder's CRF, less is better.")
+    ] = None,
     memory: Annotated[str, typer.Option(help="What strips, tiles and queues may take.")] = "1GB",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
     backend: Annotated[str, typer.Option(help="openvino or onnxruntime.")] = "openvino",
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
     tile: Annotated[int, typer.Option(help="Largest tile in pixels; 0 to choose.")] = 0,
     max_input: Annotated[float, typer.Option(help="Largest input, in megapixels.")] = 150.0,
     max_output: Annotated[float, typer.Option(help="Largest result, in megapixels.")] = 2000.0,
+    axes: Annotated[
+        str, typer.Option(help="Of a volume: the array axes that grow, such as xy or xyz.  [default: in-plane]")
+    ] = "",
+    isotropic: Annotated[
+        bool, typer.Option("--isotropic", help="Of a volume: bring thick slices to the in-plane spacing.")
+    ] = False,
+    bands: Annotated[str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.  [default: all]")] = "",
+    cog: Annotated[bool, typer.Option("--cog", help="Of a GeoTIFF: write a cloud-optimised one.")] = False,
+    codec: Annotated[str, typer.Option(help="Of a video: h264, hevc, av1 or vp9.  [default: by the container]")] = "",
+    preset: Annotated[str, typer.Option(help="Of a video: the encoder's preset, such as medium or slow.")] = "",
+    start: Annotated[float | None, typer.Option(help="Of a video: second to begin at.")] = None,
+    end: Annotated[float | None, typer.Option(help="Of a video: second to stop at.")] = None,
+    deinterlace: Annotated[
+        bool, typer.Option("--deinterlace", help="Of a video: make whole frames of interlaced ones.")
+    ] = False,
+    reuse: Annotated[
+        int | None,
+        typer.Option(help="Of a video: copy blocks that differ from the last frame's by so many steps at most, 0 up."),
+    ] = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Search subfolders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per input on standard output.")] = False,
@@ -88,6 +127,7 @@ def upscale(
     """
     from superres.cli.batch import run_batch
     from superres.formats import Limits
+    from superres.options import RasterOptions, VideoOptions, VolumeOptions
     from superres.pipeline import Options
 
     options = Options(
@@ -103,6 +143,9 @@ def upscale(
         format=format,
         quality=quality,
         overwrite=overwrite,
+        volume=VolumeOptions(axes=axes, isotropic=isotropic),
+        raster=RasterOptions(bands=parse_bands(bands), cog=cog),
+        video=VideoOptions(codec, preset, start, end, deinterlace, reuse),
     )
     raise typer.Exit(run_batch(inputs, output, options, recursive=recursive, json_lines=json))
 
@@ -140,25 +183,137 @@ def train(
     run: Annotated[Path | None, typer.Option(help="Folder of checkpoint and log.  [default: runs/NAME]")] = None,
     export: Annotated[Path | None, typer.Option(help="Folder for the finished ONNX model and its card.")] = None,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
+    processes: Annotated[int, typer.Option(help="Processes that share each batch out: one per GPU.")] = 1,
+    log: Annotated[str, typer.Option(help="Beside log.csv: tensorboard, wandb, or both with a comma.")] = "",
+    validate: Annotated[Path | None, typer.Option(help="Folder of pictures to measure on the way.")] = None,
+    validate_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 1000,
 ) -> None:
     """Train a network by a recipe; a stopped run continues from its checkpoint."""
-    from superres.cli.learn import run_training
+    from superres.cli.learn import RunOptions, run_training
 
-    run_training(recipe, data, run, export, threads)
+    run_training(recipe, data, RunOptions(run, export, threads, processes, log, validate, validate_every))
+
+
+@app.command()
+def finetune(
+    model: Annotated[str, typer.Argument(help="A name from 'superres models', or FOLDER/NAME.")],
+    data: Annotated[Path, typer.Option(help="Folder of your pictures, searched with its subfolders.")],
+    scale: Annotated[int, typer.Option(help="Enlargement of the new model.")] = 4,
+    name: Annotated[str, typer.Option(help="Of the new model.  [default: MODEL-tuned]")] = "",
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 2000,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
+    freeze: Annotated[str, typer.Option(help="Layers that stay as they are, such as head,body.0.")] = "",
+    patch: Annotated[int, typer.Option(help="Patch size in small pixels; every picture must hold one.")] = 48,
+    batch: Annotated[int, typer.Option(help="Patches per step.")] = 16,
+    degradation: Annotated[str, typer.Option(help="bicubic or blind.  [default: the model's]")] = "",
+    run: Annotated[Path | None, typer.Option(help="Folder of recipe, checkpoint, log.  [default: runs/NAME]")] = None,
+    export: Annotated[Path, typer.Option(help="Folder for the finished ONNX model and its card.")] = Path("models"),
+    threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
+    log: Annotated[str, typer.Option(help="Beside log.csv: tensorboard, wandb, or both with a comma.")] = "",
+    validate: Annotated[Path | None, typer.Option(help="Folder of pictures to measure on the way.")] = None,
+    validate_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 200,
+) -> None:
+    """Continue a trained model on your own pictures (transfer learning)."""
+    from superres.cli.learn import RunOptions, finetune_model
+    from superres.training.finetune import FinetuneOptions
+
+    frozen = tuple(part.strip() for part in freeze.split(",") if part.strip())
+    tuning = FinetuneOptions(name, steps, rate, frozen, patch, batch, degradation)
+    finetune_model(model, scale, data, tuning, RunOptions(run, export, threads, 1, log, validate, validate_every))
+
+
+@app.command()
+def degrade(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Ground-truth pictures or folders.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for low/, high/ and pairs.csv.")],
+    scale: Annotated[int, typer.Option(help="How many times smaller; 1 only spoils.")] = 4,
+    kind: Annotated[str, typer.Option(help="bicubic, or blind: soft, noisy and compressed.")] = "bicubic",
+    seed: Annotated[int, typer.Option(help="Decides, with a picture's name, what blind does to it.")] = 0,
+    margin: Annotated[int, typer.Option(help="Small pixels to cut from every side afterwards.")] = 0,
+    recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Search subfolders too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing pairs.")] = False,
+) -> None:
+    """Make pairs for tests: a small picture of each input beside the input cut to fit."""
+    from superres.cli.degrade import PairOptions, run_degrade
+
+    options = PairOptions(scale=scale, kind=kind, seed=seed, margin=margin)
+    raise typer.Exit(run_degrade(inputs, output, options, recursive=recursive, overwrite=overwrite))
+
+
+@app.command()
+def align(
+    low: Annotated[Path, typer.Argument(help="A small picture, or a folder of them.")],
+    high: Annotated[Path, typer.Argument(help="The same scene large, or a folder with the same names.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for low/, high/ and pairs.csv.")],
+    scale: Annotated[int | None, typer.Option(help="Size ratio.  [default: from the sizes]")] = None,
+    photometric: Annotated[
+        bool, typer.Option("--photometric", help="Give the large pictures the small ones' brightness and contrast.")
+    ] = False,
+    correlation: Annotated[float, typer.Option(help="Least correlation of fine detail, -1 to 1.")] = 0.5,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing pairs.")] = False,
+) -> None:
+    """Cut real pairs of pictures to what both show, pixel on pixel."""
+    from superres.cli.align import run_align
+
+    raise typer.Exit(
+        run_align(low, high, output, scale=scale, photometric=photometric, least=correlation, overwrite=overwrite)
+    )
 
 
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option(help="A folder of ground-truth pictures, or of such folders.")],
-    model: Annotated[str, typer.Option(help="A name from 'superres models', FOLDER/NAME, or bicubic.")] = "standard",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name from 'superres models', FOLDER/NAME, or bicubic; repeat to compare.", show_default="standard"
+        ),
+    ] = None,
     scale: Annotated[int, typer.Option(help="Enlargement.")] = 4,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Per-picture CSV or JSON.")] = None,
+    metrics: Annotated[
+        str, typer.Option(help="psnr, ssim, ms-ssim, sam, ergas, consistency, niqe, lpips, dists; comma between.")
+    ] = "psnr,ssim",
+    degradation: Annotated[
+        str, typer.Option(help="How low resolution is made: bicubic, blind, or measurement (blur, noise, JPEG).")
+    ] = "bicubic",
+    low: Annotated[
+        Path | None, typer.Option(help="Your own low-resolution pictures, named like those of --data.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
+    threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Per picture: .csv, .json, or .html with crops to look at.")
+    ] = None,
 ) -> None:
-    """Measure PSNR and SSIM in the published protocol (luma, border cut, bicubic low resolution)."""
-    from superres.cli.show import show_evaluation
+    """Measure quality in the published protocol (luma, border cut, bicubic low resolution)."""
+    from superres.cli.evaluate import show_evaluation
+    from superres.evaluation import Settings
 
-    show_evaluation(data, model, scale, precision, output)
+    settings = Settings(
+        scale=scale,
+        models=tuple(model or ["standard"]),
+        metrics=tuple(name.strip() for name in metrics.split(",")),
+        degradation=degradation,
+        precision=precision,
+        threads=threads,
+    )
+    show_evaluation(data, settings, low, output)
+
+
+@app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="A name from 'superres models', or FOLDER/NAME.")],
+    data: Annotated[Path, typer.Option(help="Folder of training pictures.")],
+    scale: Annotated[int, typer.Option(help="Which of its networks.")] = 4,
+    steps: Annotated[int, typer.Option(help="Training steps in 8-bit arithmetic; 0 for none.")] = 600,
+    rate: Annotated[float, typer.Option(help="First learning rate of those steps.")] = 2e-4,
+    evaluate: Annotated[Path | None, typer.Option(help="Test sets on which the loss is measured.")] = None,
+    threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
+) -> None:
+    """Make the 8-bit form of a model, for processors that multiply bytes fastest."""
+    from superres.cli.quantise import quantise_model
+
+    quantise_model(model, scale, data, steps, rate, evaluate, threads)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

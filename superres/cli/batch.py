@@ -16,6 +16,7 @@ from superres.cli.progress import PictureProgress
 from superres.errors import OptionError, OutputError, SuperresError
 from superres.formats import open_reader
 from superres.formats.animation import is_animated
+from superres.formats.kinds import kind_of, split_name
 from superres.pipeline import Options, Result, Upscaler
 
 __all__ = ["run_batch"]
@@ -43,7 +44,7 @@ class _Outcome:
     def record(self) -> dict[str, Any]:
         """For programs."""
         if self.result is not None:
-            return {"status": "done", **asdict(self.result)}
+            return {"status": "partial" if self.result.warnings else "done", **asdict(self.result)}
         return {"status": "skipped" if self.skipped else "failed", "source": self.source, "error": self.error}
 
 
@@ -100,6 +101,9 @@ def _run_job(
 
 def _suffix(source: Path, options: Options) -> str:
     """The suffix of the result, from the source's content."""
+    kind = kind_of(source)
+    if kind is not None:
+        return result_suffix(kind, lossy=False, animated=False, wanted=options.format, suffix=split_name(source)[1])
     if options.format is not None:
         return result_suffix("", lossy=False, animated=False, wanted=options.format)
     animated = is_animated(source)
@@ -165,6 +169,8 @@ def _tell(outcome: _Outcome, json_lines: bool, progress: PictureProgress) -> Non
         print(json.dumps(outcome.record()), flush=True)
     else:
         progress.say(outcome.line(), error=bool(outcome.error))
+        for warning in outcome.result.warnings if outcome.result else ():
+            progress.say(f"superres: {outcome.source}: {warning}", error=True)
 
 
 def _close(outcomes: Sequence[_Outcome], seconds: float, json_lines: bool) -> int:
@@ -179,4 +185,5 @@ def _close(outcomes: Sequence[_Outcome], seconds: float, json_lines: bool) -> in
         print(f"{', '.join(parts)} in {seconds:.1f} s", file=sys.stderr)
         for outcome in failed:
             print(f"  failed: {outcome.error}", file=sys.stderr)
-    return SOME_FAILED if failed else OK
+    lacking = any(outcome.result is not None and outcome.result.warnings for outcome in outcomes)
+    return SOME_FAILED if failed or lacking else OK

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from superres.errors import OptionError
-from superres.formats.table import FORMATS, format_of_name, picture_suffixes
+from superres.formats.kinds import KINDS, is_dicom_series, source_suffixes, split_name
+from superres.formats.table import FORMATS, format_of_name
 
 __all__ = ["Job", "find_inputs", "output_is_folder", "plan", "result_suffix"]
 
@@ -31,14 +32,15 @@ class Job:
 
 def output_is_folder(output: Path, inputs: int) -> bool:
     """Whether ``-o OUTPUT`` names a folder: it is one, there are several inputs, or it has no picture's suffix."""
-    return output.is_dir() or inputs > 1 or output.suffix.lower() not in picture_suffixes()
+    return output.is_dir() or inputs > 1 or split_name(output)[1].lower() not in source_suffixes()
 
 
 def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path]]:
     """(picture, its subfolder below the folder that was given) for every input.
 
     A file is taken as it is, whatever its name.  Of a folder every file with a picture's suffix is taken, in order of
-    name, and with ``recursive`` those of its subfolders too; hidden files are left out.
+    name, and with ``recursive`` those of its subfolders too; hidden files are left out.  A folder of DICOM files is one
+    input, a series.
 
     Raises:
         OptionError: nothing of that name, or a folder without pictures.
@@ -46,16 +48,18 @@ def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path
     found: list[tuple[Path, Path]] = []
     for path in given:
         if path.is_dir():
-            pattern = "**/*" if recursive else "*"
-            files = sorted(
+            folders = [path, *(below for below in path.rglob("*") if below.is_dir())] if recursive else [path]
+            series = [folder for folder in folders if is_dicom_series(folder)]
+            files = [
                 file
-                for file in path.glob(pattern)
-                if file.suffix.lower() in picture_suffixes() and not file.name.startswith(".") and file.is_file()
-            )
-            if not files:
+                for file in path.glob("**/*" if recursive else "*")
+                if split_name(file)[1].lower() in source_suffixes() and not file.name.startswith(".") and file.is_file()
+            ]
+            sources = sorted([*series, *(file for file in files if file.parent not in series)])
+            if not sources:
                 hint = "" if recursive else "; subfolders are searched with --recursive"
                 raise OptionError(f"{path}: no pictures in this folder{hint}")
-            found += [(file, file.parent.relative_to(path)) for file in files]
+            found += [(one, Path() if one == path else one.parent.relative_to(path)) for one in sources]
         elif path.exists():
             found.append((path, Path()))
         else:
@@ -78,30 +82,49 @@ def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) 
     found = find_inputs(given, recursive)
     several = len(found) > 1 or any(path.is_dir() for path in given)
     if output is not None and not several and not output_is_folder(output, 1):
-        return [Job(found[0][0], output.parent, output.stem, output)]
+        return [Job(found[0][0], output.parent, split_name(output)[0], output)]
     jobs = []
     for source, below in found:
         folder = source.parent if output is None else output / below
-        jobs.append(Job(source, folder, f"{source.stem}_{tag}"))
+        jobs.append(Job(source, folder, f"{_stem(source)}_{tag}"))
     # Results of an earlier run that lie beside their inputs are not inputs.
     made = {(job.folder, job.stem) for job in jobs}
-    return [job for job in jobs if (job.source.parent, job.source.stem) not in made]
+    return [job for job in jobs if (job.source.parent, _stem(job.source)) not in made]
 
 
-def result_suffix(kind: str, lossy: bool, animated: bool, wanted: str | None) -> str:
+def _stem(source: Path) -> str:
+    """Of a file's name; a folder's is the whole."""
+    return source.name if source.is_dir() else split_name(source)[0]
+
+
+def result_suffix(kind: str, lossy: bool, animated: bool, wanted: str | None, suffix: str = "") -> str:
     """The suffix of a result: as asked for, or the source's own format when it loses nothing, else PNG.
 
     Args:
-        kind: the source's format, a key of :data:`superres.formats.FORMATS`.
+        kind: the source's format, a key of :data:`superres.formats.FORMATS` or of
+            :data:`superres.formats.kinds.KINDS`.
         lossy: whether the source is lossy.
         animated: an animation keeps its format: PNG viewers show only its first frame.
         wanted: ``--format``.
+        suffix: of the source; volumes, rasters and video keep it where it is written.
 
     Raises:
-        OptionError: ``wanted`` is unknown.
+        OptionError: ``wanted`` is unknown, or not for such sources.
     """
+    if kind in KINDS:
+        return _suffix_of_kind(kind, wanted, suffix.lower())
     if wanted is not None:
         return FORMATS[format_of_name(wanted)].suffixes[0]
     entry = FORMATS[kind]
     keeps = bool(entry.writer) and (animated or (not lossy and entry.still))
     return entry.suffixes[0] if keeps else ".png"
+
+
+def _suffix_of_kind(kind: str, wanted: str | None, suffix: str) -> str:
+    entry, name = KINDS[kind], (wanted or "").lower().lstrip(".")
+    if wanted is not None and f".{name}" in entry.results:
+        return f".{name}"
+    if wanted is not None and name not in entry.formats:
+        known = [*entry.formats, *(result.lstrip(".") for result in entry.results if result)]
+        raise OptionError(f"format {wanted!r}: {kind} sources are written as {', '.join(dict.fromkeys(known))}")
+    return suffix if suffix in entry.results else entry.results[0]

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import torch
 
+from superres.degrade import load_degradation
 from superres.deploy.export import export_onnx
 from superres.networks.base import Network
 from superres.training.recipe import Recipe
+from superres.training.recipe_file import recipe_to_mapping
 from superres.zoo import ModelCard, Training, write_card
 
 __all__ = ["Provenance", "licence_counts", "multiply_accumulates", "parameter_count", "ship"]
@@ -76,19 +78,27 @@ def ship(network: Network, recipe: Recipe, provenance: Provenance, folder: Path)
         halo=network.halo,
         parameters=parameter_count(network),
         gmacs=round(multiply_accumulates(network), 2),
-        kind="faithful",
+        kind="restore" if load_degradation(recipe.data.degradation).random else "faithful",
         licence="Apache-2.0",
         sha256=hashlib.sha256(target.read_bytes()).hexdigest(),
         training=Training(
             recipe=provenance.recipe,
             steps=provenance.steps,
             minutes=round(provenance.minutes, 1),
-            hardware=f"CPU, {torch.get_num_threads()} cores",
+            hardware=_hardware(),
             seed=recipe.seed,
             warm_start=recipe.warm_start,
             versions={"torch": torch.__version__, "python": platform.python_version()},
             pictures=provenance.pictures,
         ),
+        recipe=recipe_to_mapping(recipe),
     )
     write_card(card, target.with_suffix(".toml"))
     return card
+
+
+def _hardware() -> str:
+    """What :func:`superres.training.device.make_fabric` trains on here."""
+    if torch.cuda.is_available():
+        return f"GPU, {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} cores"

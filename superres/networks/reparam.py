@@ -86,12 +86,20 @@ class PlainStack(nn.Module):
         copies = torch.eye(channels).repeat_interleave(scale * scale, dim=0)[:, :, None, None]
         self.register_buffer("copies", copies, persistent=False)
 
+    def hidden(self) -> list[nn.Conv2d]:
+        """Every convolution but the last."""
+        return [layer for layer in self.convolutions if isinstance(layer, nn.Conv2d)][:-1]
+
+    def last(self) -> nn.Conv2d:
+        """The convolution before the sub-pixel shuffle."""
+        return [layer for layer in self.convolutions if isinstance(layer, nn.Conv2d)][-1]
+
     def forward(self, batch: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, scale*H, scale*W)."""
         hidden = batch
-        for convolution in self.convolutions[:-1]:
+        for convolution in self.hidden():
             hidden = functional.leaky_relu(convolution(hidden), self.slope)
-        residual = self.convolutions[-1](hidden)
+        residual = self.last()(hidden)
         return functional.pixel_shuffle(residual + functional.conv2d(batch, self.copies), self.scale)
 
 

@@ -15,7 +15,11 @@ from typing import Any
 from superres.atomic import replace_file
 from superres.errors import ModelError, near_match
 
-__all__ = ["ModelCard", "Training", "read_card", "write_card"]
+__all__ = ["Int8", "ModelCard", "Training", "read_card", "write_card"]
+
+
+# Fields of a card that are tables of their own, after its plain values.
+_TABLES = ("training", "scores", "int8", "recipe")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,21 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Int8:
+    """The same network with 8-bit weights, in ``{name}_x{scale}.int8.onnx``.
+
+    Attributes:
+        sha256: of that file, lower-case hexadecimal; empty where there is none.
+        steps: training steps on the quantised network.
+        loss: test set -> PSNR lost against float32, in dB, published protocol.
+    """
+
+    sha256: str = ""
+    steps: int = 0
+    loss: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a model file is.
 
@@ -60,6 +79,8 @@ class ModelCard:
         sha256: of the ONNX file, lower-case hexadecimal.
         training: where it came from.
         scores: test set -> {"psnr": dB, "ssim": index}, published protocol.
+        int8: its 8-bit form.
+        recipe: what it was trained by, as the tables of a recipe file without what is at its default.
     """
 
     name: str
@@ -74,6 +95,8 @@ class ModelCard:
     sha256: str
     training: Training = field(default_factory=Training)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    int8: Int8 = field(default_factory=Int8)
+    recipe: dict[str, Any] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
@@ -93,14 +116,17 @@ def read_card(path: Path) -> ModelCard:
         raise ModelError(f"{path}: not a readable model card: {error}") from error
     training = values.pop("training", {})
     scores = values.pop("scores", {})
-    tables = {"training": training, "scores": scores}
+    int8 = values.pop("int8", {})
+    recipe = values.pop("recipe", {})
+    tables = {"training": training, "scores": scores, "int8": int8, "recipe": recipe}
     tables |= {f"scores.{name}": entry for name, entry in scores.items()} if isinstance(scores, dict) else {}
     for key, value in tables.items():
         if not isinstance(value, dict):
             raise ModelError(f"{path}: {key} = {value!r}, expected a table")
     _check(values, ModelCard, path, required=True)
     _check(training, Training, path, required=False)
-    return ModelCard(**values, training=Training(**training), scores=scores)
+    _check(int8, Int8, path, required=False)
+    return ModelCard(**values, training=Training(**training), scores=scores, int8=Int8(**int8), recipe=recipe)
 
 
 def _check(values: Mapping[str, Any], kind: type, path: Path, *, required: bool) -> None:
@@ -113,22 +139,23 @@ def _check(values: Mapping[str, Any], kind: type, path: Path, *, required: bool)
         wanted = basic.get(fields[key], dict)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ModelError(f"{path}: {key} = {value!r}, expected {fields[key]}")
-    missing = [key for key in fields if key not in values and key not in ("training", "scores")]
+    missing = [key for key in fields if key not in values and key not in _TABLES]
     if required and missing:
         raise ModelError(f"{path}: {missing[0]} is missing from the model card")
 
 
 def write_card(card: ModelCard, path: Path) -> None:
     """Write a card as TOML, atomically."""
-    lines = [
-        f"{f.name} = {_toml(getattr(card, f.name))}"
-        for f in dataclasses.fields(card)
-        if f.name not in ("training", "scores")
-    ]
+    lines = [f"{f.name} = {_toml(getattr(card, f.name))}" for f in dataclasses.fields(card) if f.name not in _TABLES]
     lines += ["", "[training]"]
     lines += [f"{f.name} = {_toml(getattr(card.training, f.name))}" for f in dataclasses.fields(card.training)]
     lines += ["", "[scores]"]
     lines += [f"{_key(name)} = {_toml(values)}" for name, values in card.scores.items()]
+    if card.int8.sha256:
+        lines += ["", "[int8]"]
+        lines += [f"{f.name} = {_toml(getattr(card.int8, f.name))}" for f in dataclasses.fields(card.int8)]
+    if card.recipe:
+        lines += ["", "[recipe]", *(f"{_key(name)} = {_toml(value)}" for name, value in card.recipe.items())]
     with replace_file(path) as stream:
         stream.write(("\n".join(lines) + "\n").encode())
 

@@ -65,27 +65,32 @@ def locate(model: str, folder: Path = ZOO) -> tuple[Path, str]:
     return path.parent, path.name
 
 
-def load_model(name: str, scale: int, folder: Path = ZOO) -> Model:
+def load_model(name: str, scale: int, folder: Path = ZOO, *, int8: bool = False) -> Model:
     """Load and verify a model.
 
     Args:
         name: family name, as on the card.
         scale: enlargement factor.
         folder: where cards and ONNX files lie side by side.
+        int8: its 8-bit form.
 
     Raises:
-        ModelError: unknown model, unreadable file, or a SHA-256 that differs from the card.
+        ModelError: no 8-bit form, unknown model, unreadable file, or a SHA-256 that differs from the card.
     """
     card = find_model(name, scale, folder)
-    path = folder / f"{card.stem}.onnx"
+    path, expected = folder / f"{card.stem}.onnx", card.sha256
+    if int8:
+        path, expected = folder / f"{card.stem}.int8.onnx", card.int8.sha256
+        if not expected:
+            raise ModelError(f"model {card.stem} has no 8-bit form: use --precision bf16 or fp32, or superres quantize")
     try:
         contents = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model: {error.strerror}; reinstall superres") from error
     digest = hashlib.sha256(contents).hexdigest()
-    if digest != card.sha256:
+    if digest != expected:
         raise ModelError(
-            f"{path}: SHA-256 is {digest[:12]}…, its card says {card.sha256[:12]}…; the file is damaged or was changed "
+            f"{path}: SHA-256 is {digest[:12]}…, its card says {expected[:12]}…; the file is damaged or was changed "
             "and is not used; reinstall superres"
         )
     return Model(card, contents)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.errors import ModelError, OutputError
-from superres.zoo import ModelCard, Training, read_card, write_card
+from superres.zoo import Int8, ModelCard, Training, read_card, write_card
 
 CARD = ModelCard(
     name="standard",
@@ -47,6 +47,7 @@ def test_round_trip(tmp_path: Path) -> None:
     st.dictionaries(TEXT, TEXT, max_size=3),
     st.dictionaries(TEXT, st.integers(0, 2**40), max_size=3),
     st.dictionaries(TEXT, st.dictionaries(TEXT, NUMBERS, max_size=3), max_size=3),
+    st.dictionaries(TEXT, NUMBERS, max_size=3),
 )
 def test_any_card_round_trips(
     tmp_path_factory: pytest.TempPathFactory,
@@ -55,15 +56,20 @@ def test_any_card_round_trips(
     versions: dict[str, str],
     pictures: dict[str, int],
     scores: dict[str, dict[str, float]],
+    losses: dict[str, float],
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.toml"
     training = Training(hardware=name, versions=versions, pictures=pictures)
-    card = replace(CARD, name=name, gmacs=gmacs, training=training, scores=scores)
+    int8 = Int8(sha256="0" * 64, steps=3, loss=losses) if losses else Int8()
+    card = replace(CARD, name=name, gmacs=gmacs, training=training, scores=scores, int8=int8)
     write_card(card, path)
     assert read_card(path) == card
 
 
-@pytest.mark.parametrize("key", [field.name for field in fields(ModelCard) if field.name not in ("training", "scores")])
+REQUIRED = [field.name for field in fields(ModelCard) if field.name not in ("training", "scores", "int8")]
+
+
+@pytest.mark.parametrize("key", REQUIRED)
 def test_each_key_is_required(tmp_path: Path, key: str) -> None:
     path = tmp_path / "card.toml"
     kept = [line for line in written(CARD, path).splitlines() if not line.startswith(f"{key} = ")]

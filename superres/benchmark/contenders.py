@@ -1,0 +1,188 @@
+"""Who takes part: one model in one runtime and arithmetic, or another program as a whole."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from superres.backends import Precision, open_backend
+from superres.errors import MissingExtraError, OptionError, SuperresError
+from superres.formats import read_image, write_image
+from superres.image import Image
+from superres.resize import resize
+from superres.zoo import ModelCard, load_model
+
+__all__ = ["Contender", "bicubic_contender", "model_contenders", "peer_contender"]
+
+Bytes = npt.NDArray[np.uint8]
+
+# Of one measurement with frames in parallel: enough that filling and emptying the queue is a small part.
+_FRAMES = 16
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that enlarges a picture.
+
+    Attributes:
+        name: of the method: a model's, or a program's.
+        runtime: and arithmetic, such as ``OpenVINO int8``.
+        run: uint8 (H, W, 3) -> anything; what is timed.
+        precision: whose peak it is held against; None where there is no peak.
+        gmacs_per_pixel: multiply-accumulates, in 1e9, per input pixel.
+        scores: test set -> PSNR in dB.
+        seconds: takes the time itself, where starting up is not to count; None to take the time of ``run``.
+    """
+
+    name: str
+    runtime: str
+    run: Callable[[Bytes], Any]
+    precision: Precision | None = None
+    gmacs_per_pixel: float = 0.0
+    scores: dict[str, float] | None = None
+    seconds: Callable[[Bytes], float] | None = None
+
+
+def bicubic_contender(scale: int) -> Contender:
+    """The baseline: antialiased bicubic."""
+    return Contender("bicubic", "NumPy", lambda picture: resize(picture, scale=scale))
+
+
+def model_contenders(card: ModelCard, folder: Path, threads: int, *, with_torch: bool) -> Iterator[Contender]:
+    """One model in every runtime and arithmetic that there is here.
+
+    Args:
+        card: of the model.
+        folder: where it lies.
+        threads: cores, 0 for all.
+        with_torch: PyTorch, eager and channels-last, as well.
+    """
+    scores = {name: values["psnr"] for name, values in card.scores.items()}
+    per_pixel = card.gmacs / (1280 / card.scale * 720 / card.scale)
+    contents = load_model(card.name, card.scale, folder).onnx
+    runners: list[tuple[str, Precision, Callable[[Bytes], Any]]] = []
+    rounded = {name: value - card.int8.loss.get(name, 0.0) for name, value in scores.items()}
+    if card.int8.sha256:
+        eight_bit = load_model(card.name, card.scale, folder, int8=True).onnx
+        runners += _opened("OpenVINO int8", "openvino", eight_bit, "int8", threads)
+        runners += _opened("ONNX Runtime int8", "onnxruntime", eight_bit, "int8", threads)
+    runners += _opened("OpenVINO bf16", "openvino", contents, "bf16", threads)
+    runners += _opened("OpenVINO fp32", "openvino", contents, "fp32", threads)
+    runners += _opened("ONNX Runtime fp32", "onnxruntime", contents, "fp32", threads)
+    if with_torch:
+        runners += _torch_runners(contents, card.stem, threads)
+    if card.int8.sha256:
+        loop = _throughput_loop(eight_bit, threads)
+        yield Contender(card.stem, "OpenVINO int8, frames in parallel", loop, "int8", per_pixel, rounded, loop)
+    for runtime, precision, run in runners:
+        yield Contender(card.stem, runtime, run, precision, per_pixel, rounded if precision == "int8" else scores)
+
+
+def _opened(
+    label: str, runtime: str, contents: bytes, precision: Precision, threads: int
+) -> list[tuple[str, Precision, Callable[[Bytes], Any]]]:
+    """A backend, or nothing where it is not installed or lacks the arithmetic."""
+    try:
+        backend = open_backend(runtime, contents, precision=precision, threads=threads)
+    except (MissingExtraError, OptionError):
+        return []
+    if precision == "int8":
+        return [(label, precision, lambda picture: backend.run_bytes(picture[None]))]
+    return [(label, precision, lambda picture: backend.run(_planes(picture)))]
+
+
+def _throughput_loop(contents: bytes, threads: int) -> Callable[[Bytes], float]:
+    """Seconds per frame when several are in flight, the size fixed: what OpenVINO's own benchmark measures."""
+    import openvino
+
+    from superres.backends.openvino_bytes import bytes_in_and_out
+
+    core = openvino.Core()
+    graph = bytes_in_and_out(core.read_model(contents, b""))
+    properties = {"PERFORMANCE_HINT": "THROUGHPUT", **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
+    queues: dict[tuple[int, ...], openvino.AsyncInferQueue] = {}
+
+    def seconds(picture: Bytes) -> float:
+        batch = picture[None]
+        if batch.shape not in queues:
+            graph.reshape(list(batch.shape))
+            queues[batch.shape] = openvino.AsyncInferQueue(core.compile_model(graph, "CPU", properties))
+        queue = queues[batch.shape]
+        started = time.perf_counter()
+        for _ in range(_FRAMES):
+            queue.start_async([batch])
+        queue.wait_all()
+        return (time.perf_counter() - started) / _FRAMES
+
+    return seconds
+
+
+def _planes(picture: Bytes) -> npt.NDArray[np.float32]:
+    """uint8 (H, W, 3) -> float32 (1, 3, H, W) in [0, 1]."""
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+
+
+def _torch_runners(contents: bytes, name: str, threads: int) -> list[tuple[str, Precision, Callable[[Bytes], Any]]]:
+    """The plain stack in PyTorch."""
+    import torch
+
+    from superres.deploy.quantise import plain_stack
+
+    try:
+        network = plain_stack(contents, name)
+    except SuperresError:
+        return []  # another architecture has no plain form to run
+    if threads:
+        torch.set_num_threads(threads)
+
+    def run(picture: Bytes, layout: torch.memory_format) -> object:
+        with torch.inference_mode():
+            return network(torch.from_numpy(_planes(picture)).contiguous(memory_format=layout))
+
+    return [
+        ("PyTorch eager", "fp32", lambda picture: run(picture, torch.contiguous_format)),
+        ("PyTorch channels-last", "fp32", lambda picture: run(picture, torch.channels_last)),
+    ]
+
+
+@contextmanager
+def peer_contender(name: str, command: str, scale: int) -> Iterator[Contender]:
+    """Another program: a command line with ``{input}``, ``{output}`` and ``{scale}`` in it.
+
+    Its time is the whole command's, start included; give it a large picture.
+
+    Raises:
+        OptionError: a command without input or output.
+    """
+    if "{input}" not in command or "{output}" not in command:
+        raise OptionError(f"peer {name!r}: {command!r} lacks {{input}} or {{output}}")
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.png", Path(folder) / "out.png"
+
+        def seconds(picture: Bytes) -> float:
+            write_image(Image.from_array(picture), source, overwrite=True)
+            words = [word.format(input=str(source), output=str(target), scale=scale) for word in shlex.split(command)]
+            started = time.perf_counter()
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            spent = time.perf_counter() - started
+            if done.returncode or not target.exists():
+                raise OptionError(f"peer {name!r} failed with exit code {done.returncode}: {done.stderr[-300:]}")
+            large = read_image(target)
+            if large.samples.shape[:2] != (picture.shape[0] * scale, picture.shape[1] * scale):
+                raise OptionError(
+                    f"peer {name!r} made {large.info.width} x {large.info.height} pixels, expected x{scale}"
+                )
+            target.unlink()
+            return spent
+
+        yield Contender(name, "command", seconds, seconds=seconds)

@@ -1,0 +1,57 @@
+"""``superres quantize``: a model of 32-bit weights in, the same with 8-bit weights beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from superres.errors import MissingExtraError
+from superres.evaluation import Settings, evaluate_folder
+from superres.zoo import ModelCard, locate, write_card
+
+__all__ = ["quantise_model"]
+
+
+def quantise_model(
+    model: str, scale: int, data: Path, steps: int, rate: float, sets: Path | None, threads: int
+) -> None:
+    """Quantise a model, tell of it, and note in its card what it lost on test sets.
+
+    Args:
+        model: a name from the zoo, or ``FOLDER/NAME``.
+        scale, data, steps, rate, threads: see :func:`superres.deploy.reduce.make_int8`.
+        sets: folder of test sets; None to measure nothing.
+
+    Raises:
+        SuperresError: as :func:`superres.deploy.reduce.make_int8`.
+        MissingExtraError: PyTorch is not installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("torch", "train")
+    from superres.deploy.reduce import make_int8
+
+    def tell(step: int, codes: float) -> None:
+        if step % 50 == 0 or step == steps:
+            print(f"step {step}/{steps}  {codes:.3f} of 255 off the float32 network", file=sys.stderr, flush=True)
+
+    folder, name = locate(model)
+    card = make_int8(name, scale, folder, data, steps=steps, rate=rate, threads=threads, report=tell)
+    print(f"wrote {folder / card.stem}.int8.onnx")
+    if sets is not None:
+        card = replace(card, int8=replace(card.int8, loss=_measured_loss(card, folder, sets, threads)))
+        write_card(card, folder / f"{card.stem}.toml")
+
+
+def _measured_loss(card: ModelCard, folder: Path, sets: Path, threads: int) -> dict[str, float]:
+    """PSNR of float32 minus that of int8, on each set."""
+    scores: dict[str, list[float]] = {}
+    for precision in ("fp32", "int8"):
+        settings = Settings(card.scale, (str(folder / card.name),), ("psnr",), precision=precision, threads=threads)
+        for result in evaluate_folder(sets, settings):
+            scores.setdefault(result.scores[0].name, []).append(result.scores[0].mean["psnr"])
+    loss = {name: round(exact - rounded, 3) for name, (exact, rounded) in scores.items()}
+    for name, value in loss.items():
+        print(f"{card.stem} int8 on {name}: {-value:+.3f} dB against fp32")
+    return loss

@@ -1,0 +1,56 @@
+"""``superres benchmark speed``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from superres.atomic import replace_file
+from superres.backends import Precision
+from superres.benchmark import measure, measure_peak, model_contenders, peer_contender, speed_page
+from superres.benchmark.contenders import Contender, bicubic_contender
+from superres.cli.app import parse_size
+from superres.errors import OptionError, near_match
+from superres.zoo import ZOO, list_cards
+
+__all__ = ["show_speed"]
+
+
+def show_speed(
+    models: str, size: str, rounds: int, threads: int, peers: tuple[str, ...], output: Path | None, *, with_torch: bool
+) -> None:
+    """Measure and print the table, and write it to ``output``.
+
+    Raises:
+        OptionError: an unknown model, a size without both sides, or a peer that cannot be run.
+    """
+    width, height = parse_size(size)
+    if not (width and height and rounds > 0 and threads >= 0):
+        raise OptionError(
+            f"size {size}, rounds {rounds}, threads {threads}: expected WIDTHxHEIGHT, 1 or more, 0 or more"
+        )
+    cards = {card.stem: card for card in list_cards()}
+    wanted = [name.strip() for name in models.split(",") if name.strip()] or list(cards)
+    for name in wanted:
+        if name not in cards:
+            raise OptionError(f"model {name!r} is unknown: expected one of {sorted(cards)}{near_match(name, cards)}")
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    with ExitStack() as stack:
+        contenders: list[Contender] = []
+        for scale in sorted({cards[name].scale for name in wanted}):
+            contenders.append(bicubic_contender(scale))
+            for name in (name for name in wanted if cards[name].scale == scale):
+                contenders += model_contenders(cards[name], ZOO, threads, with_torch=with_torch)
+            for peer in peers:
+                name, _, command = peer.partition("=")
+                contenders.append(stack.enter_context(peer_contender(name, command, scale)))
+        rows = measure(contenders, picture, rounds)
+    used = dict.fromkeys(row.contender.precision for row in rows if row.contender.precision)
+    peaks: dict[Precision, float] = {name: measure_peak(name, threads) for name in used}
+    page = f"{width} x {height} pixels in, best of {rounds} rounds.\n\n" + speed_page(rows, peaks)
+    print(page, end="")
+    if output is not None:
+        with replace_file(output) as stream:
+            stream.write(page.encode())

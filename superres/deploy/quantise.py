@@ -1,0 +1,211 @@
+"""Quantise a shipped plain stack to int8: ranges from pictures, a few training steps, an ONNX file of 8-bit weights.
+
+The file holds QuantizeLinear / DequantizeLinear pairs around 8-bit weights, which every int8 runtime understands; its
+input and output are those of the float32 file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from superres.atomic import replace_file
+from superres.errors import MissingExtraError, ModelError, TrainingError
+from superres.networks.quantised import LEVELS, QuantisedStack, step_and_zero, weight_scales
+from superres.networks.reparam import PlainStack
+
+__all__ = ["export_int8", "plain_stack", "tensor_of_bytes", "train_quantised"]
+
+Bytes = npt.NDArray[np.uint8]
+
+# Squares of differences of half a code lie near 1e-6: scaled up, away from the epsilon of Adam.
+_LOSS_SCALE = 1000.0
+
+
+def plain_stack(onnx_file: bytes, name: str) -> PlainStack:
+    """The trained plain stack in a deployed ONNX file.
+
+    Args:
+        onnx_file: contents, as :func:`superres.deploy.export.export_onnx` writes them.
+        name: what messages call it.
+
+    Raises:
+        ModelError: the file holds another kind of network.
+        MissingExtraError: the onnx package is not installed.
+    """
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise MissingExtraError("onnx", "train") from error
+    graph = onnx.load_model_from_string(onnx_file).graph
+    values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+    kinds = [node.op_type for node in graph.node]
+    layers = [node for node in graph.node if node.op_type == "Conv" and values[node.input[1]].shape[2:] == (3, 3)]
+    expected = ["Conv", "LeakyRelu"] * (len(layers) - 1) + ["Conv"] + ["Add", "Conv", "DepthToSpace"]
+    if len(layers) < 3 or sorted(kinds) != sorted(expected):
+        raise ModelError(
+            f"{name}: quantisation takes a plain stack of 3x3 convolutions with leaky ReLU (architecture reparam), "
+            f"but this graph holds {sorted(set(kinds))}"
+        )
+    slopes = {_attribute(node, "alpha") for node in graph.node if node.op_type == "LeakyRelu"}
+    scale = int(next(_attribute(node, "blocksize") for node in graph.node if node.op_type == "DepthToSpace"))
+    kernels = [(values[node.input[1]], _bias(node, values)) for node in layers]
+    features, channels = kernels[0][0].shape[:2]
+    plain = PlainStack(scale, channels, features, len(kernels), slopes.pop())
+    if slopes:
+        raise ModelError(f"{name}: its leaky ReLUs differ in slope; expected one slope")
+    with torch.no_grad():
+        for convolution, (kernel, bias) in zip([*plain.hidden(), plain.last()], kernels, strict=True):
+            convolution.load_state_dict({"weight": kernel, "bias": bias})
+    return plain.eval()
+
+
+def _bias(node: Any, values: dict[str, Tensor]) -> Tensor:
+    """A convolution's bias; the exporter leaves out one that is all zeros."""
+    return values[node.input[2]] if len(node.input) == 3 else torch.zeros(values[node.input[1]].shape[0])
+
+
+def _attribute(node: Any, name: str) -> float:
+    """A number among a node's attributes."""
+    found = next(a for a in node.attribute if a.name == name)
+    return float(found.f if found.type == 1 else found.i)
+
+
+def train_quantised(
+    stack: QuantisedStack,
+    plain: PlainStack,
+    batches: Iterator[Bytes],
+    steps: int,
+    rate: float = 2e-4,
+    report: Callable[[int, float], None] | None = None,
+) -> None:
+    """Teach the rounded network to give what the exact one gives.
+
+    Its own float32 form is the teacher, not the ground truth: a few hundred steps towards ground truth would move the
+    network towards those pictures, which costs more than rounding does.
+
+    Args:
+        stack: changed in place; its ranges stay.
+        plain: the network that it was made from.
+        batches: uint8 (N, h, w, C) input, at least ``steps`` of them.
+        steps: optimiser steps of Adam on the mean squared difference.
+        rate: first learning rate, falling to zero along half a cosine.
+        report: called with (step, root mean square difference in 8-bit codes).
+
+    Raises:
+        TrainingError: a loss that is not finite.
+    """
+    optimiser = torch.optim.Adam(stack.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for step in range(1, steps + 1):
+        low = tensor_of_bytes(next(batches))
+        with torch.no_grad():
+            wanted = plain(low)
+        loss = functional.mse_loss(stack(low), wanted)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"loss is {loss.item()} at step {step} of quantised training: lower its rate")
+        optimiser.zero_grad(set_to_none=True)
+        (loss * _LOSS_SCALE).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        if report:
+            report(step, 255 * loss.item() ** 0.5)
+
+
+def tensor_of_bytes(patches: Bytes) -> Tensor:
+    """(N, H, W, C) uint8 -> (N, C, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255)
+
+
+def export_int8(stack: QuantisedStack, target: Path) -> None:
+    """Write ``stack`` as ONNX with 8-bit weights; ``low`` in, ``high`` out as in the float32 file.
+
+    Args:
+        stack: quantised, trained or not.
+        target: the file; replaced atomically.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    parts = _Parts()
+    plain = stack.plain
+    hidden = parts.rounded("low", 1 / LEVELS, 0)
+    for index, (convolution, limits) in enumerate(zip(plain.hidden(), stack.ranges, strict=True)):
+        summed = parts.convolution(hidden, convolution.weight, convolution.bias, f"layer{index}")
+        active = parts.node("LeakyRelu", [summed], alpha=float(plain.slope))
+        hidden = parts.rounded(active, *step_and_zero(*limits))
+    residual = parts.convolution(hidden, plain.last().weight, plain.last().bias, f"layer{len(stack.ranges)}")
+    skip = parts.node("Conv", ["low", parts.constant("copies", plain.copies.numpy())])
+    total = parts.node("Add", [residual, skip])
+    parts.node("DepthToSpace", [total], "high", blocksize=plain.scale, mode="CRD")
+    channels = plain.hidden()[0].weight.shape[1]
+    graph = helper.make_graph(
+        parts.nodes,
+        "superres",
+        [helper.make_tensor_value_info("low", TensorProto.FLOAT, ["batch", channels, "height", "width"])],
+        [helper.make_tensor_value_info("high", TensorProto.FLOAT, ["batch", channels, "large_height", "large_width"])],
+        parts.constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    with replace_file(target) as stream:
+        stream.write(model.SerializeToString())
+
+
+class _Parts:
+    """Nodes and constants of a graph in the making."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def node(self, kind: str, inputs: list[str], output: str = "", **attributes: float | str) -> str:
+        """Add a node; the name of its output."""
+        from onnx import helper
+
+        output = output or f"{kind.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"node_{output}", **attributes))
+        return output
+
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        """Add a constant; its name."""
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def rounded(self, source: str, step: float, zero: int) -> str:
+        """An activation through unsigned 8-bit codes and back."""
+        scale = self.constant(f"{source}_step", np.float32(step).reshape(()))
+        offset = self.constant(f"{source}_zero", np.uint8(zero).reshape(()))
+        codes = self.node("QuantizeLinear", [source, scale, offset])
+        return self.node("DequantizeLinear", [codes, scale, offset])
+
+    def convolution(self, source: str, kernel: Tensor, bias: Tensor | None, name: str) -> str:
+        """A 3x3 convolution with 8-bit weights."""
+        steps = weight_scales(kernel)
+        codes = torch.round(kernel.detach() / steps[:, None, None, None]).clamp(-127, 127).to(torch.int8)
+        weight = self.node(
+            "DequantizeLinear",
+            [
+                self.constant(f"{name}_codes", codes.numpy()),
+                self.constant(f"{name}_steps", steps.numpy()),
+                self.constant(f"{name}_zeros", np.zeros(len(steps), np.int8)),
+            ],
+            axis=0,
+        )
+        inputs = [source, weight]
+        if bias is not None:
+            inputs.append(self.constant(f"{name}_bias", bias.detach().numpy()))
+        return self.node("Conv", inputs, pads=[1, 1, 1, 1], kernel_shape=[3, 3])

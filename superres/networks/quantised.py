@@ -1,0 +1,110 @@
+"""QuantisedStack: the deployed plain stack with 8-bit arithmetic, as it is trained and as int8 runtimes compute it.
+
+Weights are signed 8-bit codes with one scale per output channel; the input and every hidden activation are unsigned
+8-bit codes with one scale and zero point per layer.  The last convolution's sum, the nearest-neighbour skip and the
+output stay in full precision, so the network's 8 bits never show as steps in the picture.  An 8-bit picture is its own
+code (scale 1/255, zero point 0): entering loses nothing.
+
+Rounding has no gradient; it is passed straight through (fake quantisation), so the weights learn to live with it.
+
+References:
+    B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+    CVPR 2018.
+    M. Nagel et al., "A White Paper on Neural Network Quantization", 2021, for ranges of least squared error.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from superres.errors import OptionError
+from superres.networks.reparam import PlainStack
+
+__all__ = ["LEVELS", "QuantisedStack", "best_range", "step_and_zero", "weight_scales"]
+
+#: Codes of an activation: 0 .. 255.  Weights use -127 .. 127.
+LEVELS = 255
+
+
+def weight_scales(kernel: Tensor) -> Tensor:
+    """The step of each output channel of a kernel (out, in, h, w): (out,), so that its largest weight is code 127."""
+    return kernel.detach().abs().amax((1, 2, 3)).clamp(min=1e-8) / 127
+
+
+def best_range(values: Tensor) -> tuple[float, float]:
+    """The range (low <= 0 <= high) whose 256 levels represent ``values`` with the least squared error.
+
+    Args:
+        values: float32, any shape, finite.
+    """
+    flat = values.detach().flatten()
+    flat = flat[:: max(1, flat.numel() // 200_000)]
+    least, most = min(flat.min().item(), 0.0), max(flat.max().item(), 1e-6)
+    best = (float("inf"), least, most)
+    # Far values are rare: giving them up buys finer steps for all others.
+    for up, down in itertools.product((1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3), (1.0, 0.85, 0.7, 0.5)):
+        low, high = least * down, most * up
+        step, zero = step_and_zero(low, high)
+        error = (torch.fake_quantize_per_tensor_affine(flat, step, zero, 0, LEVELS) - flat).square().mean().item()
+        best = min(best, (error, low, high))
+    return best[1], best[2]
+
+
+def step_and_zero(low: float, high: float) -> tuple[float, int]:
+    """Scale and zero point (0 .. 255) of the codes of ``low .. high``."""
+    step = max(high - low, 1e-8) / LEVELS
+    return step, min(LEVELS, max(0, round(-low / step)))
+
+
+class QuantisedStack(nn.Module):
+    """A plain stack in 8-bit arithmetic: (N, C, H, W) in [0, 1] -> (N, C, scale*H, scale*W), not clipped.
+
+    Args:
+        plain: the trained network in its deployed form; its weights are copied.
+        sample: float32 (N, C, H, W) in [0, 1], typical input, from which the activations' ranges are taken.
+
+    Raises:
+        OptionError: a sample of another number of channels.
+    """
+
+    def __init__(self, plain: PlainStack, sample: Tensor) -> None:
+        super().__init__()
+        self.plain = copy.deepcopy(plain)
+        channels = self.plain.hidden()[0].weight.shape[1]
+        if sample.ndim != 4 or sample.shape[1] != channels:
+            raise OptionError(f"sample has shape {tuple(sample.shape)}, expected (N, {channels}, H, W)")
+        self.ranges = self._measured(sample)
+
+    @torch.no_grad()
+    def _measured(self, sample: Tensor) -> list[tuple[float, float]]:
+        """A range for each hidden activation, layer by layer, with the layers before it already quantised."""
+        ranges: list[tuple[float, float]] = []
+        hidden = torch.fake_quantize_per_tensor_affine(sample, 1 / LEVELS, 0, 0, LEVELS)
+        for convolution in self.plain.hidden():
+            hidden = functional.leaky_relu(_convolved(hidden, convolution), self.plain.slope)
+            ranges.append(best_range(hidden))
+            hidden = torch.fake_quantize_per_tensor_affine(hidden, *step_and_zero(*ranges[-1]), 0, LEVELS)
+        return ranges
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, scale*H, scale*W)."""
+        plain = self.plain
+        hidden = torch.fake_quantize_per_tensor_affine(batch, 1 / LEVELS, 0, 0, LEVELS)
+        for convolution, (low, high) in zip(plain.hidden(), self.ranges, strict=True):
+            hidden = functional.leaky_relu(_convolved(hidden, convolution), plain.slope)
+            hidden = torch.fake_quantize_per_tensor_affine(hidden, *step_and_zero(low, high), 0, LEVELS)
+        residual = _convolved(hidden, plain.last())
+        return functional.pixel_shuffle(residual + functional.conv2d(batch, plain.copies), plain.scale)
+
+
+def _convolved(batch: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """A 3x3 convolution whose kernel is rounded to 8-bit codes."""
+    steps = weight_scales(convolution.weight)
+    zeros = torch.zeros(steps.shape, dtype=torch.int32)
+    kernel = torch.fake_quantize_per_channel_affine(convolution.weight, steps, zeros, 0, -127, 127)
+    return functional.conv2d(batch, kernel, convolution.bias, padding=1)

@@ -1,0 +1,69 @@
+"""What can be chosen for sources that are more than a picture: volumes, rasters, video."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from superres.errors import OptionError
+
+__all__ = ["RasterOptions", "VideoOptions", "VolumeOptions"]
+
+
+@dataclass(frozen=True)
+class VolumeOptions:
+    """For NIfTI volumes.
+
+    Attributes:
+        axes: which array axes grow, such as ``xy`` or ``xyz``; empty for the two in-plane axes.
+        isotropic: bring thick slices to the in-plane spacing, by a factor of their own; the other axes stay.
+    """
+
+    axes: str = ""
+    isotropic: bool = False
+
+
+@dataclass(frozen=True)
+class RasterOptions:
+    """For GeoTIFF rasters.
+
+    Attributes:
+        bands: bands of the result, counted from 1; empty for all.
+        cog: write a cloud-optimised GeoTIFF.
+    """
+
+    bands: tuple[int, ...] = ()
+    cog: bool = False
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """For video.
+
+    Attributes:
+        codec: ``h264``, ``hevc``, ``av1`` or ``vp9``; empty to choose by the source and the container.
+        preset: of the encoder, from its own list; empty for its default here.
+        start, end: seconds of the source to begin and to stop at; None for all of it.
+        deinterlace: make frames of interlaced fields; without it interlaced video is refused.
+        reuse: copy the results of blocks that differ from the frame before by no more than so many 8-bit steps; 0
+            for blocks that are equal; None to compute all of every frame.
+
+    Raises:
+        OptionError: times that are negative or out of order, or a negative ``reuse``.
+    """
+
+    codec: str = ""
+    preset: str = ""
+    start: float | None = None
+    end: float | None = None
+    deinterlace: bool = False
+    reuse: int | None = None
+
+    def __post_init__(self) -> None:
+        begin = 0.0 if self.start is None else self.start
+        if not 0 <= begin < math.inf or (self.end is not None and not begin < self.end < math.inf):
+            raise OptionError(
+                f"start {self.start}, end {self.end}: expected seconds of at least 0, and the end after the start"
+            )
+        if self.reuse is not None and not 0 <= self.reuse <= 255:
+            raise OptionError(f"reuse {self.reuse}: expected a difference of 0 to 255 steps")

@@ -1,0 +1,138 @@
+"""NIfTI volumes from file to file: every time point on its own, label maps by nearest neighbour."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from superres import __version__
+from superres.chain import LARGEST_SCALE, chain_scales
+from superres.errors import OptionError
+from superres.formats.mapped import mapped_array
+from superres.formats.nifti import Volume, open_volume, volumes
+from superres.formats.nifti_write import create_volume, enlarged_header
+from superres.pipeline import Options, Result, Upscaler
+from superres.workflows.growth import Growth, plan_growth
+from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
+from superres.zoo import ZOO, list_cards, locate
+
+__all__ = ["upscale_file"]
+
+Array = npt.NDArray[Any]
+
+_NEAREST = "nearest neighbour (label map)"
+
+
+def upscale_file(
+    source: Path,
+    target: Path,
+    upscaler: Upscaler,
+    *,
+    name: str,
+    report: Callable[[int, int], None] | None,
+) -> Result:
+    """Enlarge a NIfTI volume; see :class:`superres.workflows.Workflow`.
+
+    ``options.volume`` says which axes grow: :func:`superres.workflows.growth.plan_growth`.  Values go through the
+    networks from 0 (smallest of a volume) to 1 (largest), and come back rounded to the source's dtype and value
+    scaling; each time point, each part of a complex number and each colour is a volume of its own.  Label maps take
+    the nearest neighbour on every axis, and the result's ``networks`` and header say so.
+
+    ``report`` counts pictures: slices of every orientation that goes through a network.
+
+    Raises:
+        SuperresError: see :mod:`superres.errors`; then no part of a result is left behind.
+    """
+    started, options = time.perf_counter(), upscaler.options
+    if options.size is not None:
+        raise OptionError(f"{name}: a volume has no --size; give --scale, --axes or --isotropic")
+    if options.quality is not None:
+        raise OptionError(
+            f"{name}: quality {options.quality} means nothing to NIfTI, which loses nothing: leave it out"
+        )
+    with open_volume(source, name, options.limits, target.parent) as volume:
+        growth = plan_growth(volume.grid, volume.spacing, options.scale, options.volume, name)
+        _check_result(volume, growth, options)
+        labels = volume.is_label_map()
+        networks = (_NEAREST,) if labels else _networks(upscaler, growth)
+        header = enlarged_header(volume.header, growth.after, _note(growth, networks))
+        with create_volume(target, header, overwrite=options.overwrite, source=source) as result:
+            _fill(volume, result, growth, upscaler, target.parent, labels, report)
+    first, second = growth.shown
+    return Result(
+        source=name,
+        target=str(target),
+        source_size=(growth.before[first], growth.before[second]),
+        target_size=(growth.after[first], growth.after[second]),
+        networks=networks,
+        precision="exact" if labels else "bf16" if options.precision == "bf16" else "fp32",
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _check_result(volume: Volume, growth: Growth, options: Options) -> None:
+    """All voxels of the result against the limit."""
+    points = int(np.prod(volume.values.shape[3:], dtype=np.int64))
+    (wide, high, _), (width, height, depth) = growth.before, growth.after
+    options.limits.check_output(volume.name, (high, wide), (height, width), depth * points)
+
+
+def _networks(upscaler: Upscaler, growth: Growth) -> tuple[str, ...]:
+    """Names of the networks in the order they run.
+
+    Raises:
+        OptionError: they do not reach the factor.
+    """
+    folder, family = locate(upscaler.options.model, ZOO)
+    available = [card.scale for card in list_cards(folder) if card.name == family]
+    if not available:  # an upscaler with a folder of its own
+        return (family,)
+    scales = [after / before for before, after in zip(growth.before, growth.after, strict=True)]
+    names: list[str] = []
+    if growth.in_plane is not None:
+        factor = max(scales[axis] for axis in growth.in_plane)
+        names += [f"{family} x{s}" for s in chain_scales(factor, available)]
+    if growth.through is not None:
+        factor = min(scales[growth.through], LARGEST_SCALE)
+        names += [f"{family} x{s} through-plane" for s in chain_scales(factor, available)]
+    return tuple(names)
+
+
+def _note(growth: Growth, networks: tuple[str, ...]) -> str:
+    """What the header says about the result."""
+    before, after = (" x ".join(map(str, grid)) for grid in (growth.before, growth.after))
+    return f"superres {__version__}: derived, {before} enlarged to {after} by {' + '.join(networks)}"
+
+
+def _fill(
+    volume: Volume,
+    result: Array,
+    growth: Growth,
+    upscaler: Upscaler,
+    folder: Path,
+    labels: bool,
+    report: Callable[[int, int], None] | None,
+) -> None:
+    """Every volume of the file, one after the other; what they need on the way lies in ``folder``."""
+    pairs = list(zip(volumes(volume.values), volumes(result), strict=True))
+    done, total = itertools.count(1), len(pairs) * (growth.after[2] if labels else growth.pictures)
+    enlarge, scratch = picture_enlarger(upscaler), partial(mapped_array, folder, np.dtype(np.float32))
+
+    def step() -> None:
+        if report:
+            report(next(done), total)
+
+    for part, made in pairs:
+        if labels:
+            enlarge_nearest(part, made, step)
+        else:
+            # Colours share one range, or their balance would change.
+            values = Values(0.0, 255.0) if volume.values.dtype.names else Values.of(part, volume.name)
+            enlarge_volume(part, made, growth, values, enlarge, scratch, step)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from superres.errors import OptionError
+from superres.networks.quantised import LEVELS, QuantisedStack, best_range, step_and_zero, weight_scales
+from superres.networks.reparam import PlainStack
+
+
+def stack(scale: int = 2, seed: int = 0) -> tuple[PlainStack, torch.Tensor]:
+    """A small plain stack with weights that do something, and 8-bit input for it."""
+    torch.manual_seed(seed)
+    plain = PlainStack(scale, 3, 8, 4, 0.1)
+    return plain.eval(), torch.randint(0, 256, (2, 3, 12, 10)).float() / 255
+
+
+@given(st.floats(-50, 0), st.floats(1e-3, 50))
+def test_zero_is_a_code_of_its_own(low: float, high: float) -> None:
+    step, zero = step_and_zero(low, high)
+    assert 0 <= zero <= LEVELS
+    values = torch.tensor([0.0, low, high])
+    rounded = torch.fake_quantize_per_tensor_affine(values, step, zero, 0, LEVELS)
+    assert rounded[0] == 0
+    # Zero point and value may each be rounded by half a step.
+    assert (rounded - values).abs().max() <= 1.01 * step
+
+
+def test_the_best_range_gives_up_far_values() -> None:
+    values = torch.randn(200_000, generator=torch.Generator().manual_seed(0)).abs() ** 2  # a long tail
+    low, high = best_range(values)
+    assert low == 0
+    assert 0.2 * values.max() < high < 0.95 * values.max()
+
+    def error(top: float) -> float:
+        step, zero = step_and_zero(0.0, top)
+        return float((torch.fake_quantize_per_tensor_affine(values, step, zero, 0, LEVELS) - values).square().mean())
+
+    assert error(high) < error(float(values.max()))
+
+
+def test_weights_use_all_their_codes() -> None:
+    kernel = torch.randn(5, 3, 3, 3)
+    codes = kernel / weight_scales(kernel)[:, None, None, None]
+    np.testing.assert_allclose(codes.abs().amax((1, 2, 3)).numpy(), 127, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_quantised_is_near_the_float_network(scale: int) -> None:
+    plain, small = stack(scale)
+    quantised = QuantisedStack(plain, small)
+    with torch.no_grad():
+        exact, rounded = plain(small), quantised(small)
+    assert rounded.shape == exact.shape == (2, 3, 12 * scale, 10 * scale)
+    error = (rounded - exact).abs().mean().item()
+    assert 0 < error < 0.02 * (exact - torch.nn.functional.interpolate(small, scale_factor=scale)).abs().mean().item()
+
+
+def test_it_works_on_a_copy_and_its_gradients_reach_every_weight() -> None:
+    plain, small = stack()
+    before = [p.detach().clone() for p in plain.parameters()]
+    quantised = QuantisedStack(plain, small)
+    quantised(small).square().mean().backward()
+    for parameter in quantised.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().sum() > 0
+    with torch.no_grad():
+        for parameter in quantised.parameters():
+            parameter.add_(1)
+    for kept, parameter in zip(before, plain.parameters(), strict=True):
+        assert torch.equal(kept, parameter)
+
+
+def test_a_sample_of_other_channels_is_refused() -> None:
+    plain, small = stack()
+    with pytest.raises(OptionError, match=r"\(2, 1, 12, 10\), expected \(N, 3, H, W\)"):
+        QuantisedStack(plain, small[:, :1])
