@@ -115,7 +115,8 @@ def _through(values: Floats, chain: NetworkChain) -> Floats:
     planes = np.broadcast_to(values, (*values.shape[:2], 3))
 
     def run(part: Array) -> Array:
-        return chain.run(np.ascontiguousarray(part.transpose(2, 0, 1))[None])[0].transpose(1, 2, 0)
+        large: Floats = chain.run(np.ascontiguousarray(part.transpose(2, 0, 1))[None])[0]
+        return large.transpose(1, 2, 0)
 
     large = _in_parts(planes, run, chain)
     return large.mean(axis=2, keepdims=True) if grey else large

@@ -65,13 +65,15 @@ class OpenVinoBackend:
         """See :meth:`superres.backends.base.Backend.run`."""
         if self.precision == "int8":
             raise InferenceError("a backend opened with int8 takes bytes: use run_bytes")
-        return self._infer(batch)
+        large: Floats = self._infer(batch)
+        return large
 
     def run_bytes(self, batch: Bytes) -> Bytes:
         """See :meth:`superres.backends.base.Backend.run_bytes`."""
         if self.precision != "int8":
             raise InferenceError(f"a backend opened with {self.precision} takes float32 planes: use run")
-        return self._infer(batch)
+        large: Bytes = self._infer(batch)
+        return large
 
     def _infer(self, batch: npt.NDArray[Any]) -> Any:
         if self._request is None:

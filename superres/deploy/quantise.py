@@ -143,12 +143,12 @@ def export_int8(stack: QuantisedStack, target: Path) -> None:
     hidden = parts.rounded("low", 1 / LEVELS, 0)
     for index, (convolution, limits) in enumerate(zip(plain.hidden(), stack.ranges, strict=True)):
         summed = parts.convolution(hidden, convolution.weight, convolution.bias, f"layer{index}")
-        active = parts.node("LeakyRelu", [summed], alpha=float(plain.slope))
+        active = parts.node("LeakyRelu", [summed], attributes={"alpha": float(plain.slope)})
         hidden = parts.rounded(active, *step_and_zero(*limits))
     residual = parts.convolution(hidden, plain.last().weight, plain.last().bias, f"layer{len(stack.ranges)}")
     skip = parts.node("Conv", ["low", parts.constant("copies", plain.copies.numpy())])
     total = parts.node("Add", [residual, skip])
-    parts.node("DepthToSpace", [total], "high", blocksize=plain.scale, mode="CRD")
+    parts.node("DepthToSpace", [total], "high", {"blocksize": plain.scale, "mode": "CRD"})
     channels = plain.hidden()[0].weight.shape[1]
     graph = helper.make_graph(
         parts.nodes,
@@ -170,12 +170,12 @@ class _Parts:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def node(self, kind: str, inputs: list[str], output: str = "", **attributes: float | str) -> str:
+    def node(self, kind: str, inputs: list[str], output: str = "", attributes: dict[str, Any] | None = None) -> str:
         """Add a node; the name of its output."""
         from onnx import helper
 
         output = output or f"{kind.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"node_{output}", **attributes))
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"node_{output}", **(attributes or {})))
         return output
 
     def constant(self, name: str, value: npt.NDArray[Any]) -> str:
@@ -187,8 +187,8 @@ class _Parts:
 
     def rounded(self, source: str, step: float, zero: int) -> str:
         """An activation through unsigned 8-bit codes and back."""
-        scale = self.constant(f"{source}_step", np.float32(step).reshape(()))
-        offset = self.constant(f"{source}_zero", np.uint8(zero).reshape(()))
+        scale = self.constant(f"{source}_step", np.array(step, np.float32))
+        offset = self.constant(f"{source}_zero", np.array(zero, np.uint8))
         codes = self.node("QuantizeLinear", [source, scale, offset])
         return self.node("DequantizeLinear", [codes, scale, offset])
 
@@ -203,9 +203,9 @@ class _Parts:
                 self.constant(f"{name}_steps", steps.numpy()),
                 self.constant(f"{name}_zeros", np.zeros(len(steps), np.int8)),
             ],
-            axis=0,
+            attributes={"axis": 0},
         )
         inputs = [source, weight]
         if bias is not None:
             inputs.append(self.constant(f"{name}_bias", bias.detach().numpy()))
-        return self.node("Conv", inputs, pads=[1, 1, 1, 1], kernel_shape=[3, 3])
+        return self.node("Conv", inputs, attributes={"pads": [1, 1, 1, 1], "kernel_shape": [3, 3]})

@@ -1,0 +1,148 @@
+"""From file to file: what a user waits for, beside inference alone and decoding and encoding alone, in one run.
+
+    python benchmarks/end_to_end.py --model standard
+
+The first table holds the whole against the slower of its two parts, which run side by side.  The second one is a folder
+of small pictures against pure inference on them.  The third is time per megapixel as pictures grow.  Ratios travel
+between machines, seconds do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from superres.chain import NetworkChain
+from superres.cli.batch import run_batch
+from superres.formats import open_reader, open_writer, write_image
+from superres.image import Image
+from superres.pipeline import Options, Upscaler
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print three tables; the exit code."""
+    options = _parser().parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        print(f"{options.model}, best of {options.rounds}\n")
+        print("| case | whole s | inference s | decode + encode s | whole / slower part |\n|-|-:|-:|-:|-:|")
+        _whole_case(folder, "png", (1024, 1024), 4, options.model, options.rounds)
+        _whole_case(folder, "jpg", (4000, 3000), 2, options.model, options.rounds)
+        print("\n| 100 pictures of 256 x 256, x4 | s |\n|-|-:|")
+        _folder_case(folder, options.model, options.rounds)
+        print("\n| Mpx in, x2 | seconds per Mpx | against the first |\n|-:|-:|-:|")
+        _growth_case(folder, options.model, options.megapixels)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="standard")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--megapixels", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--folder", type=Path, help="where files are made; needs room for the largest result")
+    return parser
+
+
+def picture(width: int, height: int) -> Image:
+    """Shapes, gradients and grain: neither as easy as a flat picture nor as hard as noise."""
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    waves = [np.sin(x / (9 + 4 * c)) * np.cos(y / (13 + 3 * c)) + np.sin((x + y) / (60 + c)) for c in range(3)]
+    values = 128 + 45 * np.stack(waves, axis=2) + random.normal(0, 2, (height, width, 3)).astype(np.float32)
+    return Image.from_array(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def _best(work: Callable[[], object], rounds: int) -> float:
+    best = float("inf")
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def _whole_case(folder: Path, suffix: str, size: tuple[int, int], scale: int, model: str, rounds: int) -> None:
+    source, target = folder / f"source.{suffix}", folder / f"result.{suffix}"
+    small = picture(*size)
+    write_image(small, source, overwrite=True)
+    with Upscaler(Options(scale=scale, model=model, overwrite=True)) as upscaler:
+        large = upscaler.image(small)  # the networks are loaded, and planned for these tiles
+        # Parts and whole take turns, so that a busy moment falls on all of them.
+        times = [float("inf")] * 3
+        for _ in range(rounds):
+            works = (
+                lambda: upscaler.file(source, target),
+                lambda: upscaler.image(small),
+                lambda: _decode_and_encode(source, target, large),
+            )
+            times = [min(best, _best(work, 1)) for best, work in zip(times, works, strict=True)]
+    whole, inference, files = times
+    name = f"{suffix} {size[0]} x {size[1]} x{scale}"
+    print(f"| {name} | {whole:.2f} | {inference:.2f} | {files:.2f} | {whole / max(inference, files):.2f} |", flush=True)
+
+
+def _decode_and_encode(source: Path, target: Path, large: Image) -> None:
+    reader = open_reader(source)
+    reader.read(0, reader.info.height)
+    reader.close()
+    writer = open_writer(target, large.info, overwrite=True)
+    try:
+        for start in range(0, large.info.height, 256):
+            writer.write(large.samples[start : start + 256])
+        writer.commit()
+    finally:
+        writer.abort()
+
+
+def _folder_case(folder: Path, model: str, rounds: int) -> None:
+    sources = folder / "many"
+    sources.mkdir()
+    small = picture(256, 256)
+    for index in range(100):
+        write_image(small, sources / f"{index:03}.png")
+    options = Options(scale=4, model=model, overwrite=True)
+    with Upscaler(options) as upscaler:
+        run = _bare_run(upscaler.chain(small.info, (1024, 1024)), small.samples)
+        run()
+        inference = _best(lambda: [run() for _ in range(100)], rounds)
+    whole = _best(
+        lambda: run_batch([str(sources)], str(folder / "out"), options, recursive=False, json_lines=False), rounds
+    )
+    print(
+        f"| inference alone | {inference:.2f} |\n| from file to file | {whole:.2f} ({whole / inference:.2f}) |",
+        flush=True,
+    )
+
+
+def _bare_run(chain: NetworkChain, samples: Bytes) -> Callable[[], object]:
+    """One call of the networks in the arithmetic that they have, and nothing else."""
+    if chain.precision == "int8":
+        return partial(chain.run_bytes, samples[None])
+    return partial(chain.run, np.ascontiguousarray(samples.transpose(2, 0, 1)[None], np.float32) / np.float32(255))
+
+
+def _growth_case(folder: Path, model: str, megapixels: Sequence[int]) -> None:
+    first = None
+    with Upscaler(Options(scale=2, model=model, overwrite=True)) as upscaler:
+        for size in megapixels:
+            side = round((size * 1e6) ** 0.5)
+            source, target = folder / "grown.tif", folder / "large.tif"
+            write_image(picture(side, side), source, overwrite=True)
+            seconds = _best(partial(upscaler.file, source, target), 1) / size
+            first = first or seconds
+            print(f"| {size} | {seconds:.3f} | {seconds / first:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
