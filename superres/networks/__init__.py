@@ -14,12 +14,36 @@ from superres.errors import OptionError, near_match
 if TYPE_CHECKING:
     from superres.networks.base import Network
 
-__all__ = ["NETWORKS", "build_network"]
+__all__ = ["NETWORKS", "build_network", "network_class"]
 
 #: Architecture name -> "module:class", imported only when asked for.
 NETWORKS: dict[str, str] = {
+    "edsr": "superres.networks.edsr:Edsr",
+    "encoder_decoder": "superres.networks.encoder_decoder:EncoderDecoder",
+    "espcn": "superres.networks.espcn:Espcn",
+    "fsrcnn": "superres.networks.fsrcnn:Fsrcnn",
+    "hybrid": "superres.networks.hybrid:Hybrid",
+    "progressive": "superres.networks.progressive:Progressive",
+    "recurrent": "superres.networks.recurrent:Recurrent",
     "reparam": "superres.networks.reparam:ReparamNet",
+    "srcnn": "superres.networks.srcnn:Srcnn",
+    "srresnet": "superres.networks.edsr:SrResNet",
 }
+
+
+def network_class(name: str) -> type[Network]:
+    """The class of an architecture: its ``scales`` and the options of its constructor, without making a network.
+
+    Raises:
+        OptionError: an unknown architecture, with the nearest known name.
+    """
+    if name not in NETWORKS:
+        raise OptionError(
+            f"network {name!r} is unknown: expected one of {sorted(NETWORKS)}{near_match(name, NETWORKS)}"
+        )
+    module, _, attribute = NETWORKS[name].partition(":")
+    found: type[Network] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def build_network(name: str, scale: int, options: Mapping[str, int | float | str | bool] | None = None) -> Network:
@@ -27,16 +51,11 @@ def build_network(name: str, scale: int, options: Mapping[str, int | float | str
 
     Args:
         name: a key of :data:`NETWORKS`.
-        scale: enlargement factor, 1 to 16.
+        scale: enlargement factor, one of the architecture's ``scales``.
         options: constructor options of that architecture, as in a recipe's ``[network]`` table.
 
     Raises:
-        OptionError: an unknown architecture or option, with the nearest known name.
+        OptionError: an unknown architecture or option, with the nearest known name; a scale that the architecture
+            does not support; a value out of its range.
     """
-    if name not in NETWORKS:
-        raise OptionError(
-            f"network {name!r} is unknown: expected one of {sorted(NETWORKS)}{near_match(name, NETWORKS)}"
-        )
-    module, _, attribute = NETWORKS[name].partition(":")
-    network_class: type[Network] = getattr(importlib.import_module(module), attribute)
-    return network_class.from_options(scale, dict(options or {}))
+    return network_class(name).from_options(scale, dict(options or {}))
