@@ -1,4 +1,4 @@
-"""``superres train``: recipe in, checkpoint, log and model file out."""
+"""``superres train`` and ``superres finetune``: recipe or model in, checkpoint, log and model file out."""
 
 from __future__ import annotations
 
@@ -6,57 +6,178 @@ import csv
 import importlib.util
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from superres.errors import MissingExtraError, OptionError
-from superres.training.recipe import load_recipe
 
-__all__ = ["run_training"]
+if TYPE_CHECKING:
+    from superres.training.finetune import FinetuneOptions
+    from superres.training.recipe import Recipe
+    from superres.training.watching import Progress, Report
+
+__all__ = ["RunOptions", "finetune_model", "progress_line", "run_training"]
 
 
-def run_training(recipe_path: Path, data: Path, run: Path | None, export: Path | None, threads: int) -> None:
-    """Train, or continue, and export the averaged weights.
+@dataclass(frozen=True)
+class RunOptions:
+    """What both commands take.
+
+    Attributes:
+        run: folder of checkpoint and log; None for ``runs/NAME``.
+        export: folder for the finished model; None for none.
+        threads: cores that each process uses, 0 for all.
+        processes: that share each batch out.
+        log: loggers' names, separated by commas.
+        validate: folder of ground-truth pictures; None for none.
+        validate_every: steps between validations.
+    """
+
+    run: Path | None = None
+    export: Path | None = None
+    threads: int = 0
+    processes: int = 1
+    log: str = ""
+    validate: Path | None = None
+    validate_every: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            OptionError: a number out of its range.
+        """
+        if self.threads < 0:
+            raise OptionError(f"threads = {self.threads}: expected 0 (all cores) or more")
+        if self.processes < 1 or self.validate_every < 1:
+            raise OptionError(
+                f"processes = {self.processes}, validate-every = {self.validate_every}: expected 1 or more"
+            )
+
+
+def run_training(recipe_path: Path, data: Path, options: RunOptions) -> None:
+    """Train by a recipe, or continue, and export the averaged weights.
 
     Raises:
-        OptionError: the recipe, or a negative number of threads.
+        OptionError: the recipe, or an option out of its range.
         MissingExtraError: PyTorch is not installed.
         TrainingError: see :meth:`superres.training.loop.TrainingRun.train`.
     """
+    _need_torch()
+    from superres.training.recipe_file import load_recipe
+
     recipe = load_recipe(recipe_path)
-    if threads < 0:
-        raise OptionError(f"threads = {threads}: expected 0 (all cores) or more")
+    _train(recipe, recipe_path.name, options.run or Path("runs") / recipe.name, data, options)
+
+
+def finetune_model(model: str, scale: int, data: Path, tuning: FinetuneOptions, options: RunOptions) -> None:
+    """Continue a trained model on the pictures of a folder; the recipe is kept beside the run.
+
+    Raises:
+        ModelError: no such model, or one that cannot be continued.
+        OptionError, MissingExtraError, TrainingError: as :func:`run_training`.
+    """
+    _need_torch()
+    from superres.atomic import replace_file
+    from superres.training.finetune import finetune_recipe
+    from superres.training.recipe_file import recipe_to_toml
+
+    recipe = finetune_recipe(model, scale, tuning)
+    folder = options.run or Path("runs") / recipe.name
+    if not (folder / "checkpoint.pt").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replace_file(folder / "recipe.toml") as stream:
+            command = f"# superres train {folder / 'recipe.toml'} --data {data}\n"
+            stream.write((command + recipe_to_toml(recipe)).encode())
+    _train(recipe, "recipe.toml", folder, data, options)
+    if options.export is not None:
+        family = recipe.name.removesuffix(f"_x{scale}")
+        print(f"use it:  superres upscale PICTURE --model {options.export / family} --scale {scale}")
+
+
+def progress_line(progress: Progress) -> str:
+    """One line for people: how far, how good, how long still."""
+    validated = "" if progress.psnr is None else f"  validation {progress.psnr:.2f} dB"
+    return (
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.5f}  patches {progress.training_psnr:.2f} dB"
+        f"{validated}  {progress.steps_per_second:.1f} steps/s  {_left(progress.seconds_left)} left"
+    )
+
+
+def _left(seconds: float) -> str:
+    """Whole minutes, and hours above 90 of them."""
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} min" if minutes <= 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _need_torch() -> None:
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("torch", "train")
-    from superres.training.loop import Progress, TrainingRun
 
-    folder = run or Path("runs") / recipe.name
-    training = TrainingRun(recipe, folder, threads=threads)
-    if training.step:
-        print(f"continuing at step {training.step} of {recipe.steps}", file=sys.stderr)
 
-    def report(progress: Progress) -> None:
-        print(
-            f"step {progress.step}/{recipe.steps}  loss {progress.loss:.5f} "
-            f"({-20 * math.log10(progress.loss):.2f} dB)  {progress.steps_per_second:.1f} steps/s  "
-            f"{progress.seconds_left / 60:.0f} min left",
-            file=sys.stderr,
-            flush=True,
-        )
+def _train(recipe: Recipe, source: str, folder: Path, data: Path, options: RunOptions) -> None:
+    from superres.training.checkpoint import step_reached
+    from superres.training.launch import train
+    from superres.training.watching import Watching
 
-    training.train(data, report)
-    print(f"trained {training.step} steps; checkpoint and log in {folder}")
-    if export is not None:
+    reached = step_reached(folder / "checkpoint.pt")
+    if reached:
+        print(f"continuing at step {reached} of {recipe.steps}", file=sys.stderr)
+    log = tuple(name.strip() for name in options.log.split(",") if name.strip())
+    watching = Watching(log=log, validate=options.validate, validate_every=options.validate_every)
+    with _progress(recipe, options.processes) as report:
+        run = train(recipe, folder, data, report, watching, threads=options.threads, processes=options.processes)
+    print(f"trained {run.step} steps; checkpoint and log in {folder}")
+    if options.export is not None:
         from superres.deploy.ship import Provenance, licence_counts, ship
 
-        tables = [data / name / "LICENCES.tsv" for name in recipe.data.folders]
         pictures: dict[str, int] = {}
-        for table in tables:
+        for table in [data / name / "LICENCES.tsv" for name in recipe.data.folders]:
             for licence, count in (licence_counts(table) if table.exists() else {}).items():
                 pictures[licence] = pictures.get(licence, 0) + count
-        provenance = Provenance(recipe_path.name, training.step, _minutes(folder / "log.csv"), pictures)
-        export.mkdir(parents=True, exist_ok=True)
-        card = ship(training.averaged_network(), recipe, provenance, export)
-        print(f"exported {export / card.stem}.onnx and its card")
+        provenance = Provenance(source, run.step, _minutes(folder / "log.csv"), pictures)
+        options.export.mkdir(parents=True, exist_ok=True)
+        card = ship(run.averaged_network(), recipe, provenance, options.export)
+        print(f"exported {options.export / card.stem}.onnx and its card")
+
+
+def _print_progress(progress: Progress) -> None:
+    """A report that other processes can be given."""
+    print(progress_line(progress), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _progress(recipe: Recipe, processes: int) -> Iterator[Report]:
+    """A bar on a terminal, lines elsewhere and where another process reports."""
+    if processes > 1 or not sys.stderr.isatty():
+        yield _print_progress
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[state]}", markup=False),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task: Any = bar.add_task(recipe.name, total=recipe.steps, state="reading pictures")
+
+        def report(progress: Progress) -> None:
+            bar.update(task, completed=progress.step, state=_state(progress))
+
+        yield report
+
+
+def _state(progress: Progress) -> str:
+    """What fits beside a bar: the validation where there is one, else the patches."""
+    quality = progress.training_psnr if progress.psnr is None else progress.psnr
+    return f"{quality:.2f} dB  {progress.steps_per_second:.1f} steps/s  {_left(progress.seconds_left)} left"
 
 
 def _minutes(log: Path) -> float:

@@ -1,36 +1,49 @@
-"""Pairs made on the fly: ground-truth pictures in memory, random patches, flips and quarter turns.
-
-The low-resolution side of each picture is made once, whole, so a patch has true neighbours at its borders and the
-step never waits for a resize.  Batch ``k`` depends on (seed, k) alone.
-"""
+"""Training pictures in memory: found, decoded, checked, and degraded once where the degradation is not random."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from superres.degrade import load_degradation
+from superres.degrade.generated import GENERATORS, generate
 from superres.errors import SuperresError, TrainingError
 from superres.formats import picture_suffixes, read_image
 from superres.training.recipe import DataOptions
+from superres.training.workers import processors, worker_errors, worker_pool
 
-__all__ = ["Pair", "PairSource", "find_pictures", "load_pairs"]
+__all__ = ["Pair", "find_pictures", "generate_pairs", "load_pairs", "read_picture"]
 
 Bytes = npt.NDArray[np.uint8]
+
+Job = TypeVar("Job")
+
+#: How many pictures are drawn, and their smallest side: many patches each, drawn within about a minute.
+_DRAWN, _SIDE = 256, 256
+
+# Starting processes takes longer than decoding so few.
+_FEW = 16
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One training picture: ``high`` uint8 (scale*h, scale*w, 3) and ``low`` uint8 (h, w, 3)."""
+    """One training picture.
+
+    Attributes:
+        high: uint8 (scale*h, scale*w, 3).
+        low: uint8 (h, w, 3), or None when the degradation is random: each patch then gets its own.
+        name: of the file, for messages.
+    """
 
     high: Bytes
-    low: Bytes
+    low: Bytes | None
+    name: str = ""
 
 
 def find_pictures(root: Path, folders: Sequence[str]) -> list[Path]:
@@ -51,8 +64,20 @@ def find_pictures(root: Path, folders: Sequence[str]) -> list[Path]:
     return found
 
 
-def _load_pair(path: Path, scale: int, degradation: str, smallest: int) -> Pair:
-    """Decode one picture, crop it to a multiple of the scale, and degrade it."""
+def read_picture(path: Path, scale: int, smallest: int) -> Bytes:
+    """Decode one picture and crop it to a multiple of the scale.
+
+    Args:
+        path: 8-bit samples; transparency is left out, grey becomes three equal channels.
+        scale: enlargement factor.
+        smallest: low-resolution pixels that each side needs.
+
+    Returns:
+        uint8 (scale*h, scale*w, 3).
+
+    Raises:
+        TrainingError: it cannot be read, has deeper samples or is too small; it is named.
+    """
     try:
         samples = read_image(path).samples
     except SuperresError as error:
@@ -66,72 +91,66 @@ def _load_pair(path: Path, scale: int, degradation: str, smallest: int) -> Pair:
             f"x{scale}; remove it or lower data.patch"
         )
     colours = samples[:height, :width, :3] if samples.shape[2] >= 3 else samples[:height, :width, :1].repeat(3, axis=2)
-    high = np.ascontiguousarray(colours)
-    return Pair(high, load_degradation(degradation)(high, scale))
+    return np.ascontiguousarray(colours)
 
 
-def load_pairs(paths: Sequence[Path], scale: int, options: DataOptions, workers: int = 2) -> list[Pair]:
-    """Decode and degrade every picture, in ``workers`` processes.
-
-    Raises:
-        TrainingError: an unreadable or too small picture, named.
-    """
-    load: Callable[[Path], Pair] = partial(
-        _load_pair, scale=scale, degradation=options.degradation, smallest=options.patch
-    )
-    with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(load, paths, chunksize=8))
-
-
-class PairSource:
-    """Random batches of patches, each a function of (seed, step) alone.
+def load_pairs(paths: Sequence[Path], scale: int, options: DataOptions, workers: int | None = None) -> list[Pair]:
+    """Decode every picture, and degrade it once unless the degradation is random.
 
     Args:
-        pairs: pictures; a picture is drawn in proportion to its area.
+        paths: pictures.
         scale: enlargement factor.
-        options: patch and batch size, augmentation.
-        seed: of every draw.
+        options: the degradation, and the largest patch that every picture must hold.
+        workers: processes that do it; 0 for this one, None to choose.
+
+    Raises:
+        OptionError: an unknown degradation.
+        TrainingError: an unreadable or too small picture, named.
     """
-
-    def __init__(self, pairs: Sequence[Pair], scale: int, options: DataOptions, seed: int) -> None:
-        self._pairs, self._scale, self._options, self._seed = pairs, scale, options, seed
-        areas = np.array([pair.low.shape[0] * pair.low.shape[1] for pair in pairs], np.float64)
-        self._cumulative = np.cumsum(areas / areas.sum())
-
-    def batch(self, step: int) -> tuple[Bytes, Bytes]:
-        """Low (N, patch, patch, 3) and high (N, scale*patch, scale*patch, 3) patches of one step, uint8."""
-        patch, size, scale = self._options.patch, self._options.batch, self._scale
-        random = np.random.default_rng((self._seed, step))
-        low = np.empty((size, patch, patch, 3), np.uint8)
-        high = np.empty((size, patch * scale, patch * scale, 3), np.uint8)
-        chosen = np.searchsorted(self._cumulative, random.random(size), side="right")
-        for slot, index in enumerate(np.minimum(chosen, len(self._pairs) - 1)):
-            pair = self._pairs[index]
-            top = int(random.integers(pair.low.shape[0] - patch + 1))
-            left = int(random.integers(pair.low.shape[1] - patch + 1))
-            turn = int(random.integers(8)) if self._options.augment else 0
-            low[slot] = _turned(pair.low[top : top + patch, left : left + patch], turn)
-            high[slot] = _turned(
-                pair.high[top * scale : (top + patch) * scale, left * scale : (left + patch) * scale], turn
-            )
-        return low, high
-
-    def batches(self, start: int, stop: int) -> Iterator[tuple[Bytes, Bytes]]:
-        """Batches of steps ``start .. stop - 1``, each prepared while the one before is used."""
-        with ThreadPoolExecutor(1) as pool:
-            pending = pool.submit(self.batch, start) if start < stop else None
-            for step in range(start, stop):
-                if pending is None:
-                    return
-                ready = pending.result()
-                pending = pool.submit(self.batch, step + 1) if step + 1 < stop else None
-                yield ready
+    load_degradation(options.degradation)
+    load = partial(_load_pair, scale=scale, degradation=options.degradation, smallest=options.largest_patch)
+    return _mapped(load, paths, (processors() if len(paths) > _FEW else 0) if workers is None else workers)
 
 
-def _turned(patch: Bytes, turn: int) -> Bytes:
-    """One of the eight symmetries of the square: bits 0 and 1 flip, bit 2 transposes."""
-    if turn & 1:
-        patch = patch[::-1]
-    if turn & 2:
-        patch = patch[:, ::-1]
-    return patch.swapaxes(0, 1) if turn & 4 else patch
+def generate_pairs(
+    scale: int, options: DataOptions, seed: int, workers: int | None = None, count: int = _DRAWN
+) -> list[Pair]:
+    """Draw text, line art, textures and dead leaves in turn, and degrade them as :func:`load_pairs` does.
+
+    Args:
+        scale: enlargement factor.
+        options: the degradation and the largest patch.
+        seed: picture ``k`` depends on (seed, k) alone; text on the installed fonts too.
+        workers: processes that do it; 0 for this one, None for as many as there are processors.
+        count: how many.
+
+    Raises:
+        OptionError: there are no fonts on this machine.
+    """
+    side = max(-(-_SIDE // scale), options.largest_patch) * scale
+    draw = partial(_draw_pair, scale=scale, degradation=options.degradation, side=side, seed=seed)
+    return _mapped(draw, range(count), processors() if workers is None else workers)
+
+
+def _mapped(function: Callable[[Job], Pair], jobs: Iterable[Job], workers: int) -> list[Pair]:
+    if not workers:
+        return [function(job) for job in jobs]
+    with worker_pool(workers) as pool, worker_errors():
+        return list(pool.map(function, jobs, chunksize=8))
+
+
+def _load_pair(path: Path, scale: int, degradation: str, smallest: int) -> Pair:
+    high = read_picture(path, scale, smallest)
+    return Pair(high, _degraded(high, scale, degradation), str(path))
+
+
+def _draw_pair(index: int, scale: int, degradation: str, side: int, seed: int) -> Pair:
+    kinds = sorted(GENERATORS)
+    kind = kinds[index % len(kinds)]
+    high = generate(kind, (side, side), np.random.default_rng((seed, index)))
+    return Pair(high, _degraded(high, scale, degradation), f"generated {kind} {index}")
+
+
+def _degraded(high: Bytes, scale: int, degradation: str) -> Bytes | None:
+    degrade = load_degradation(degradation)
+    return None if degrade.random else degrade(high, scale)

@@ -1,18 +1,24 @@
-"""Recipe: the frozen description of one training, read from TOML; unknown keys are refused."""
+"""Recipe: the frozen description of one training.  :mod:`superres.training.recipe_file` reads and writes it."""
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
 
-from superres.errors import OptionError, near_match
+from superres.training.recipe_checks import check_recipe
 
-__all__ = ["DataOptions", "NetworkOptions", "OptimiserOptions", "Recipe", "load_recipe", "recipe_from_mapping"]
+__all__ = [
+    "AdversarialOptions",
+    "DataOptions",
+    "LossOptions",
+    "NetworkOptions",
+    "OptimiserOptions",
+    "Recipe",
+    "TeacherOptions",
+    "Value",
+]
 
-Part = TypeVar("Part")
+#: What an option of a network may be.
+Value = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -21,32 +27,111 @@ class NetworkOptions:
 
     Attributes:
         architecture: a key of :data:`superres.networks.NETWORKS`.
-        features, layers, expansion: see :class:`superres.networks.reparam.ReparamNet`.
+        options: (name, value) pairs for that architecture's constructor, such as ``features`` or ``dropout`` where it
+            takes one; in TOML plain keys beside ``architecture``.
     """
 
     architecture: str = "reparam"
-    features: int = 48
-    layers: int = 12
-    expansion: int = 2
+    options: tuple[tuple[str, Value], ...] = ()
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """``[data]``: which pictures, and how pairs are cut from them.
+    """``[data]``: which pictures, and how pairs of patches are made of them.
 
     Attributes:
         folders: folders of pictures, searched recursively; relative ones are taken from the ``--data`` folder.
         degradation: a key of :data:`superres.degrade.DEGRADATIONS`.
         patch: low-resolution patch size in pixels.
-        batch: patches per step.
+        batch: patches per step, over all processes together.
+        patches: later sizes as ``[from, patch, batch]`` rows; ``from`` is a share of the steps, rising.
         augment: flips and quarter turns.
+        mixup: share of the patches that are mixed with another one (Zhang et al., ICLR 2018).
+        cutblur: share of the patches with a rectangle, or all but one, of the input not degraded, only reduced
+            (Yoo et al., CVPR 2020).
+        colour: share of the patches whose colour channels are exchanged.
+        generated: share of the patches cut from generated pictures: text, line art, textures, dead leaves.
     """
 
     folders: tuple[str, ...] = ("train",)
     degradation: str = "bicubic"
     patch: int = 48
     batch: int = 16
+    patches: tuple[tuple[float, int, int], ...] = ()
     augment: bool = True
+    mixup: float = 0.0
+    cutblur: float = 0.0
+    colour: float = 0.0
+    generated: float = 0.0
+
+    def sizes(self, done: float) -> tuple[int, int]:
+        """(patch, batch) when this share of the steps is done."""
+        size = (self.patch, self.batch)
+        for start, patch, batch in self.patches:
+            if done >= start:
+                size = (patch, batch)
+        return size
+
+    @property
+    def largest_patch(self) -> int:
+        """The largest patch at any time."""
+        return max([self.patch, *(patch for _, patch, _ in self.patches)])
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """``[loss]``: weights of what is minimised; 0 leaves a part out.
+
+    Attributes:
+        l1: mean absolute error.
+        l2: mean squared error.
+        charbonnier: L1, smooth at zero (Lai et al., CVPR 2017).
+        fourier: L1 between Fourier coefficients (Cho et al., ICCV 2021); 0.05 goes with ``l1 = 1``.
+        perceptual: distance of the features of another network, named in ``perceptual_model``.
+        consistency: L1 between the result, reduced by the bicubic matrices, and the input.
+        adversarial: what the discriminator of ``[adversarial]`` makes of the result.
+        perceptual_model: an ONNX file, or ``torchvision:NAME`` such as ``torchvision:vgg19``; never downloaded.
+        perceptual_layers: features are taken after these convolutions, counted from 1; empty for the last.
+        finish: share of the steps, at the end, that minimise ``finish_loss`` alone.
+        finish_loss: ``l1``, ``l2`` (PSNR's own), ``charbonnier`` or ``fourier``.
+    """
+
+    l1: float = 1.0
+    l2: float = 0.0
+    charbonnier: float = 0.0
+    fourier: float = 0.0
+    perceptual: float = 0.0
+    consistency: float = 0.0
+    adversarial: float = 0.0
+    perceptual_model: str = ""
+    perceptual_layers: tuple[int, ...] = ()
+    finish: float = 0.0
+    finish_loss: str = "l2"
+
+    @property
+    def pixel(self) -> dict[str, float]:
+        """The weights of the losses that compare a result with the truth pixel by pixel, those above 0."""
+        weights = {"l1": self.l1, "l2": self.l2, "charbonnier": self.charbonnier, "fourier": self.fourier}
+        return {name: weight for name, weight in weights.items() if weight > 0}
+
+
+@dataclass(frozen=True)
+class AdversarialOptions:
+    """``[adversarial]``: the discriminator, used when ``loss.adversarial`` is above 0.
+
+    Attributes:
+        kind: ``hinge`` (Lim and Ye, 2017) or ``bce`` (Goodfellow et al., 2014).
+        features: channels of the discriminator's first layer.
+        rate: its learning rate (Adam); it follows the network's schedule.
+        matching: weight of feature matching beside the adversarial loss (Wang et al., CVPR 2018).
+        start: share of the steps before the discriminator begins; the network learns the other losses alone.
+    """
+
+    kind: str = "hinge"
+    features: int = 64
+    rate: float = 1e-4
+    matching: float = 0.0
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,22 +139,41 @@ class OptimiserOptions:
     """``[optimiser]``: the step.
 
     Attributes:
-        name: ``muon`` (hidden kernels by Muon, the rest by AdamW) or ``adamw``.
-        rate: peak learning rate; cosine to zero after a linear warm-up.
+        name: ``muon`` (hidden kernels by Muon, the rest by AdamW), ``adamw``, ``adam`` or ``sgd`` (momentum 0.9).
+        rate: peak learning rate.
+        hidden: root mean square of what ``muon`` adds to a hidden weight in a step, per unit of the rate.
+        final_rate: learning rate at the last step.
         warmup: steps of linear warm-up.
-        clip: largest gradient norm.
+        schedule: after the warm-up, ``cosine`` (half a cosine down) or ``wsd`` (constant, then linear down).
+        cooldown: share of the steps, at the end, in which ``wsd`` comes down.
+        weight_decay: of kernels; decoupled for ``muon`` and ``adamw``, L2 for ``adam`` and ``sgd``.
+        clip: largest gradient norm; 0 for no limit.
         ema: decay of the averaged weights, which are the ones exported.
-        loss: ``l1``, ``l2`` or ``charbonnier``.
-        finish_l2: the share of steps at the end that use L2 instead (PSNR's own loss); 0 leaves it out.
     """
 
     name: str = "muon"
     rate: float = 2e-3
+    hidden: float = 0.5
+    final_rate: float = 0.0
     warmup: int = 200
+    schedule: str = "cosine"
+    cooldown: float = 0.2
+    weight_decay: float = 0.0
     clip: float = 0.5
     ema: float = 0.999
-    loss: str = "l1"
-    finish_l2: float = 0.0
+
+
+@dataclass(frozen=True)
+class TeacherOptions:
+    """``[teacher]``: a trained model that the network learns from beside the truth (distillation).
+
+    Attributes:
+        model: a shipped family such as ``quality``, ``FOLDER/NAME``, or a ``checkpoint.pt``; empty for none.
+        weight: of the L1 distance to the teacher's result.
+    """
+
+    model: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -78,12 +182,21 @@ class Recipe:
 
     Attributes:
         name: of the model file, e.g. ``standard_x4``.
-        scale: enlargement factor.
+        scale: enlargement factor; 1 restores without enlarging.
         steps: optimiser steps.
         seed: of every random choice; batch ``k`` depends on (seed, k) alone, so a resumed run is the same run.
-        precision: ``bf16`` or ``fp32`` arithmetic.
-        warm_start: a shipped model such as ``standard_x4`` whose layers are the start; empty for none.
-        network, data, optimiser: the parts.
+        precision: ``bf16``, ``fp32``, or ``fp16`` (needs a GPU).
+        warm_start: a model such as ``standard_x4`` or ``FOLDER/NAME_x4`` whose layers are the start; empty for none.
+        warm_share: share that the warm start's weights keep in the finished ones, which are then the mean of both:
+            a short training for robustness so costs less of what was learnt before (Wortsman et al., "Robust
+            Fine-Tuning of Zero-Shot Models", CVPR 2022).
+        freeze: parameters that stay as they are, by the beginning of their names: ``head``, ``body.0``.
+        network: the table ``[network]``.
+        data: the table ``[data]``.
+        loss: the table ``[loss]``.
+        adversarial: the table ``[adversarial]``.
+        optimiser: the table ``[optimiser]``.
+        teacher: the table ``[teacher]``.
     """
 
     name: str
@@ -92,88 +205,19 @@ class Recipe:
     seed: int = 0
     precision: str = "bf16"
     warm_start: str = ""
+    warm_share: float = 0.0
+    freeze: tuple[str, ...] = ()
     network: NetworkOptions = field(default_factory=NetworkOptions)
     data: DataOptions = field(default_factory=DataOptions)
+    loss: LossOptions = field(default_factory=LossOptions)
+    adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
     optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
+    teacher: TeacherOptions = field(default_factory=TeacherOptions)
 
     def __post_init__(self) -> None:
-        checks = [
-            ("scale", self.scale, 1 <= self.scale <= 16, "1 to 16"),
-            ("steps", self.steps, self.steps >= 1, "at least 1"),
-            ("precision", self.precision, self.precision in ("bf16", "fp32"), "bf16 or fp32"),
-            ("data.patch", self.data.patch, self.data.patch >= 8, "at least 8"),
-            ("data.batch", self.data.batch, self.data.batch >= 1, "at least 1"),
-            ("optimiser.name", self.optimiser.name, self.optimiser.name in ("muon", "adamw"), "muon or adamw"),
-            ("optimiser.rate", self.optimiser.rate, self.optimiser.rate > 0, "above 0"),
-            ("optimiser.ema", self.optimiser.ema, 0 <= self.optimiser.ema < 1, "0 to 1"),
-            ("optimiser.finish_l2", self.optimiser.finish_l2, 0 <= self.optimiser.finish_l2 <= 1, "0 to 1"),
-        ]
-        for key, value, good, expected in checks:
-            if not good:
-                raise OptionError(f"recipe {self.name!r}: {key} = {value!r}, expected {expected}")
+        """Check every value.
 
-
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe.
-
-    Raises:
-        OptionError: no such file, not TOML, an unknown key (the nearest known one is named), a value out of range.
-    """
-    try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"{path}: cannot read the recipe: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path}: not a TOML recipe: {error}") from error
-    return recipe_from_mapping(mapping, where=str(path))
-
-
-def recipe_from_mapping(mapping: dict[str, Any], where: str = "recipe") -> Recipe:
-    """Build a recipe from plain tables; ``where`` names the source in errors."""
-    parts = {"network": NetworkOptions, "data": DataOptions, "optimiser": OptimiserOptions}
-    values: dict[str, Any] = {}
-    for key, value in mapping.items():
-        if key in parts:
-            if not isinstance(value, dict):
-                raise OptionError(f"{where}: {key} = {value!r}, expected a table [{key}]")
-            values[key] = _build(parts[key], value, f"{where}: {key}.")
-        else:
-            values[key] = value
-    return _build(Recipe, values, f"{where}: ")
-
-
-def _build(kind: type[Part], values: dict[str, Any], where: str) -> Part:
-    """Make a frozen dataclass from a mapping, refusing unknown keys and wrong types."""
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    ready: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in fields:
-            raise OptionError(f"{where}{key} is unknown: expected one of {sorted(fields)}{near_match(key, fields)}")
-        ready[key] = _typed(value, str(fields[key].type), where + key)
-    missing = [
-        name
-        for name, f in fields.items()
-        if name not in ready and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise OptionError(f"{where}{missing[0]} is missing")
-    return kind(**ready)
-
-
-def _typed(value: Any, kind: str, where: str) -> Any:
-    """Check a TOML value against a field's declared type; whole numbers pass for floats."""
-    if kind == "tuple[str, ...]":
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif kind == "float":
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-    elif kind == "int":
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    elif kind in ("str", "bool"):
-        if isinstance(value, {"str": str, "bool": bool}[kind]):
-            return value
-    else:
-        return value
-    raise OptionError(f"{where} = {value!r}, expected a value of type {kind}")
+        Raises:
+            OptionError: a value out of its range; it is named with what was expected.
+        """
+        check_recipe(self)

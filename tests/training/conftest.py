@@ -30,6 +30,11 @@ def wave(height: int, width: int, seed: int) -> np.ndarray:
     return np.round(127.5 + 110 * np.clip(np.stack(planes, axis=2) * 2, -1, 1)).astype(np.uint8)
 
 
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """White noise, uint8 RGB: every pixel can be told from every other."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """A data folder with two small training pictures in ``train/``."""

@@ -59,14 +59,14 @@ def test_the_digests(card: ModelCard) -> None:
             assert hashlib.sha256(contents).hexdigest() == expected
 
 
-@pytest.mark.parametrize("sigma", [0.1, 0.2, 0.3])
+@pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15])
 def test_strong_noise_does_not_blow_up(run: Callable[[np.ndarray], np.ndarray], sigma: float) -> None:
     random = np.random.default_rng(0)
     noise = np.clip(0.5 + sigma * random.standard_normal((1, 3, 48, 48)), 0, 1).astype(np.float32)
     large = run(noise)
     # Sharpening overshoots; a network that has come loose gives hundreds.
-    assert large.min() > -1.5
-    assert large.max() < 2.5
+    assert large.min() > -1
+    assert large.max() < 2
 
 
 def test_the_card_is_filled_in(card: ModelCard) -> None:

@@ -1,6 +1,6 @@
 """Generated training pictures: what photographs have too little of.
 
-Text, line art, textures and dead leaves, drawn several times too large and reduced by area, so that edges are as soft
+Text, line art, textures, dead leaves and grain, drawn several times too large and reduced by area, so that edges are as soft
 as a sensor's.  A kind is one file here and one line in :data:`GENERATORS`; its function draws float32 (H, W, 3) in
 [0, 1], given the height, the width, how many of its pixels make one of the result (``unit``), and a generator.
 """
@@ -20,6 +20,7 @@ __all__ = ["GENERATORS", "Drawer", "generate"]
 
 #: Kind -> "module:function", imported only when asked for.
 GENERATORS: dict[str, str] = {
+    "grain": "superres.degrade.generated.grain:draw",
     "leaves": "superres.degrade.generated.leaves:draw",
     "lines": "superres.degrade.generated.lines:draw",
     "text": "superres.degrade.generated.text:draw",

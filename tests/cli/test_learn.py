@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from superres.cli import main
+from superres.cli.learn import RunOptions, progress_line
+from superres.errors import OptionError
+from superres.training.recipe_file import load_recipe
+from superres.training.watching import Progress
+from superres.zoo import load_model, read_card
+
+RECIPE = """
+name = "tiny_x2"
+scale = 2
+steps = 6
+precision = "fp32"
+[network]
+features = 4
+layers = 3
+[data]
+patch = 8
+batch = 2
+[optimiser]
+warmup = 2
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with ``train/`` of two pictures and the licences of one."""
+    random = np.random.default_rng(0)
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    for number in range(2):
+        small = Pillow.fromarray(random.integers(0, 255, (8, 9, 3), dtype=np.uint8))
+        small.resize((54, 48), Pillow.Resampling.BICUBIC).save(tmp_path / "data" / "train" / f"{number}.png")
+    table = "file\tlicence_class\n0.png\tCC0\n"
+    (tmp_path / "data" / "train" / "LICENCES.tsv").write_text(table, encoding="utf-8")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    return tmp_path / "tiny.toml"
+
+
+def test_train_tells_how_it_goes_and_goes_on_where_it_was(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", str(recipe), "--data", str(data), "--threads", "1"]
+    assert main([*command, "--validate", str(data / "train"), "--log", "tensorboard"]) == 0
+    told = capsys.readouterr()
+    assert "step 6/6" in told.err and "validation" in told.err and "min left" in told.err
+    assert "trained 6 steps; checkpoint and log in runs/tiny_x2" in told.out
+    run = tmp_path / "runs" / "tiny_x2"
+    with (run / "log.csv").open(encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    assert float(row["psnr"]) > 5
+    assert list((run / "tensorboard").glob("events*"))
+    before = (run / "checkpoint.pt").read_bytes()
+    assert main(command) == 0
+    assert "continuing at step 6 of 6" in capsys.readouterr().err
+    assert (run / "checkpoint.pt").read_bytes() == before
+
+
+def test_finetune_makes_a_model_that_upscales(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (data / "train" / "LICENCES.tsv").rename(data / "LICENCES.tsv")
+    options = ["--scale", "2", "--steps", "3", "--patch", "8", "--batch", "2", "--freeze", "head, body.0"]
+    assert main(["finetune", "realtime", "--data", str(data), *options, "--threads", "1"]) == 0
+    assert "superres upscale PICTURE --model models/realtime-tuned --scale 2" in capsys.readouterr().out
+    run = tmp_path / "runs" / "realtime-tuned_x2"
+    kept = load_recipe(run / "recipe.toml")
+    assert (kept.warm_start, kept.steps, kept.freeze) == ("realtime_x2", 3, ("head", "body.0"))
+    model = load_model("realtime-tuned", 2, tmp_path / "models")
+    assert model.card.recipe["freeze"] == ["head", "body.0"]
+    assert (model.card.training.warm_start, model.card.training.pictures) == ("realtime_x2", {"CC0": 1})
+    assert model.card.kind == "faithful"
+    # The recipe that was kept is the training: the same command as for any other continues it.
+    assert main(["train", str(run / "recipe.toml"), "--data", str(data), "--threads", "1"]) == 0
+    assert "continuing at step 3 of 3" in capsys.readouterr().err
+    picture = data / "train" / "0.png"
+    assert main(["upscale", str(picture), "--model", "models/realtime-tuned", "--scale", "2"]) == 0
+    with Pillow.open(data / "train" / "0_x2.png") as result:
+        assert result.size == (108, 96)
+
+
+def test_export_writes_model_and_card(
+    recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("superres.deploy.ship.export_onnx", lambda _, target: target.write_bytes(b"model"))
+    assert main(["train", str(recipe), "--data", str(data), "--export", "out", "--run", "here"]) == 0
+    card = read_card(tmp_path / "out" / "tiny_x2.toml")
+    assert (card.training.recipe, card.training.steps, card.training.pictures) == ("tiny.toml", 6, {"CC0": 1})
+    assert card.recipe["network"] == {"architecture": "reparam", "features": 4, "layers": 3}
+    assert (tmp_path / "here" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "{recipe}", "--data", "gone"], ["gone", "no training pictures"]),
+        (["train", "{recipe}", "--data", "{data}", "--threads", "-1"], ["threads = -1"]),
+        (["train", "{recipe}", "--data", "{data}", "--processes", "0"], ["processes = 0"]),
+        (["train", "{recipe}", "--data", "{data}", "--log", "tensorbord"], ["did you mean 'tensorboard'"]),
+        (["train", "{recipe}", "--data", "{data}", "--validate", "gone"], ["gone", "no training pictures"]),
+        (["finetune", "realtme", "--data", "{data}"], ["did you mean 'realtime'"]),
+        (["finetune", "realtime", "--data", "{data}", "--freeze", "haed"], ["did you mean 'head'"]),
+        (["finetune", "realtime", "--data", "{data}", "--patch", "40"], ["0.png", "too small for patches of 40"]),
+        (["finetune", "realtime", "--data", "{data}", "--rate", "0"], ["optimiser.rate"]),
+    ],
+)
+def test_what_is_wrong_is_told_before_the_first_step(
+    arguments: list[str], words: list[str], recipe: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([text.format(recipe=recipe, data=data) for text in arguments]) == 1
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+
+
+def test_a_line_says_all_that_is_known() -> None:
+    line = progress_line(Progress(500, 2000, 0.0123, 31.25, 14.0))
+    assert line == "step 500/2000  loss 0.01230  patches 31.25 dB  14.0 steps/s  2 min left"
+    long = progress_line(Progress(500, 200_000, 0.0123, 31.25, 14.0, psnr=30.5))
+    assert long.endswith("validation 30.50 dB  14.0 steps/s  3 h 58 min left")
+
+
+@pytest.mark.parametrize("wrong", [{"threads": -1}, {"processes": 0}, {"validate_every": 0}])
+def test_options_out_of_range_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(OptionError, match="expected"):
+        RunOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_bar_on_a_terminal(
+    recipe: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert main(["train", str(recipe), "--data", str(data)]) == 0
+    told = capsys.readouterr().err
+    assert "tiny_x2" in told and "100 %" in told and "0 min left" in told
+    assert " dB" in told and "step 6/6" not in told
