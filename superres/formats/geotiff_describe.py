@@ -1,0 +1,120 @@
+"""From an open dataset of rasterio to :class:`superres.formats.geotiff_meaning.Raster`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from superres.formats.geotiff_meaning import Band, ControlPoint, Layout, Place, Raster
+
+__all__ = ["describe"]
+
+# Domains that GDAL fills itself, or that are kept in a way of their own.
+_OWN_DOMAINS = frozenset({"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "rio_creation_kwds", "RPC", "TIFF", "SUBDATASETS"})
+# Facts about the samples that an enlargement changes.
+_STALE = ("STATISTICS_", "TIFFTAG_MINSAMPLEVALUE", "TIFFTAG_MAXSAMPLEVALUE")
+_LOSSLESS = frozenset({"deflate", "lzw", "zstd", "packbits", "lzma"})
+_METHODS = frozenset({"nearest", "average", "bilinear", "cubic", "cubicspline", "lanczos", "mode", "gauss", "rms"})
+
+
+def describe(dataset: Any, sparse: bool) -> Raster:
+    """Everything that a result must keep.
+
+    Args:
+        dataset: open for reading.
+        sparse: whether blocks are absent; rasterio does not say.
+    """
+    dtype = np.dtype(dataset.dtypes[0])
+    nodata = dataset.nodata
+    if nodata is not None and dtype.kind != "f" and not _fits(nodata, dtype):
+        nodata = None  # no sample can have it
+    bands = tuple(_band(dataset, number) for number in range(1, dataset.count + 1))
+    tags = _tags(dataset, 0)
+    flags = [flag.name for flag in dataset.mask_flag_enums[0]]
+    method = tags.get("", {}).get("OVR_RESAMPLING_ALG", "average").lower()
+    coarse = method not in _METHODS or any(band.colours for band in bands)
+    return Raster(
+        width=dataset.width,
+        height=dataset.height,
+        dtype=dtype,
+        nodata=nodata,
+        bands=bands,
+        place=_place(dataset),
+        tags=tags,
+        mask="per_dataset" in flags and "alpha" not in flags,
+        overviews=tuple(sorted(dataset.overviews(1))),
+        resampling="nearest" if coarse else method,
+        layout=_layout(dataset, dtype, sparse),
+    )
+
+
+def _fits(value: float, dtype: np.dtype[Any]) -> bool:
+    limits = np.iinfo(dtype)
+    return bool(np.isfinite(value)) and limits.min <= value <= limits.max and value == int(value)
+
+
+def _band(dataset: Any, number: int) -> Band:
+    at = number - 1
+    interpretation = dataset.colorinterp[at].name
+    return Band(
+        source=number,
+        interpretation=interpretation,
+        description=dataset.descriptions[at],
+        scale=dataset.scales[at],
+        offset=dataset.offsets[at],
+        unit=dataset.units[at] or None,
+        tags=_tags(dataset, number),
+        colours=dict(dataset.colormap(number)) if interpretation == "palette" else None,
+    )
+
+
+def _tags(dataset: Any, number: int) -> dict[str, dict[str, str]]:
+    """Metadata by domain, of a band or, for 0, of the whole."""
+    found = {}
+    for domain in ("", *dataset.tag_namespaces(number)):
+        if domain in _OWN_DOMAINS:
+            continue
+        items = dataset.tags(number, ns=domain or None)
+        kept = {key: value for key, value in items.items() if not key.startswith(_STALE)}
+        if kept:
+            found[domain] = kept
+    return found
+
+
+def _place(dataset: Any) -> Place:
+    points, points_crs = dataset.gcps
+    transform = dataset.transform
+    # GDAL gives the identity where there is no transform, and does not write it where there is.
+    known = not points and not transform.is_identity
+    return Place(
+        crs=points_crs if points else dataset.crs,
+        transform=(transform.a, transform.b, transform.c, transform.d, transform.e, transform.f) if known else None,
+        points=tuple(
+            ControlPoint(p.row, p.col, p.x, p.y, 0.0 if p.z is None else p.z, str(p.id), p.info or "") for p in points
+        ),
+        rpc=None if dataset.rpcs is None else dataset.rpcs.to_dict(),
+    )
+
+
+def _layout(dataset: Any, dtype: np.dtype[Any], sparse: bool) -> Layout:
+    structure = dataset.tags(ns="IMAGE_STRUCTURE")
+    high, wide = dataset.block_shapes[0]
+    stored = "" if dataset.compression is None else dataset.compression.name
+    bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 0))
+    predictor = int(structure.get("PREDICTOR", 1))
+    if stored and stored not in _LOSSLESS:
+        # JPEG, WebP, LERC...: what was lost is lost, but no more of it.
+        stored, predictor = "deflate", 3 if dtype.kind == "f" else 2
+    return Layout(
+        tiled=bool(dataset.profile.get("tiled", False)),
+        block_width=wide,
+        block_height=high,
+        compression=stored,
+        predictor=1 if bits else predictor,
+        interleave=structure.get("INTERLEAVE", "BAND").lower(),
+        bits=bits,
+        sparse=sparse,
+        white_is_zero=structure.get("MINISWHITE") == "YES",
+        premultiplied=structure.get("ALPHA") == "PREMULTIPLIED",
+    )
