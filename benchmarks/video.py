@@ -1,0 +1,159 @@
+"""Video end to end, 640 x 360 to 1280 x 720: frames per second beside decoder, networks and encoder alone.
+
+    python benchmarks/video.py --models realtime standard --presets h264:ultrafast h264:medium hevc:fast
+
+Everything is measured in one run on one clip, which is made here, so that ratios travel between machines: "of the
+slowest" is the time end to end over that of the slowest of the three alone.  The second table has a still camera, where
+a small square moves before a background that stays: with and without ``--reuse``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from superres.formats import Limits
+from superres.formats.video import VideoInfo, probe_video
+from superres.formats.video_decode import Faults, Wanted, read_frames
+from superres.formats.video_encode import choose_encoding, encode_group
+from superres.formats.video_pixels import plane
+from superres.formats.video_scale import FrameScaler
+from superres.options import VideoOptions
+from superres.pipeline import Options, Upscaler
+from superres.workflows.video import GROUP_FRAMES
+from superres.workflows.video_luma import LumaEnlarger
+
+_SMALL, _LARGE = (640, 360), (1280, 720)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print two tables; the exit code."""
+    options = _parser().parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        moving = _clip(Path(folder) / "moving.mp4", options.frames, _camera)
+        still = _clip(Path(folder) / "still.mp4", options.frames, _surveillance)
+        print(f"{options.frames} frames, {_SMALL[0]} x {_SMALL[1]} to {_LARGE[0]} x {_LARGE[1]}, frames per second\n")
+        print("| model | encoder | decode | networks | encode | end to end | of the slowest |\n|-|-|-:|-:|-:|-:|-:|")
+        for model in options.models:
+            for setting in options.presets:
+                _print_parts(moving, model, setting, options)
+        print("\nStill camera:\n\n| model | encoder | all computed | --reuse 0 | times as fast |\n|-|-|-:|-:|-:|")
+        for model in options.models:
+            for setting in options.presets:
+                _print_reuse(still, model, setting, options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--models", nargs="+", default=["realtime", "standard"])
+    parser.add_argument("--presets", nargs="+", metavar="CODEC:PRESET", default=["h264:ultrafast", "h264:medium"])
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")
+    return parser
+
+
+def _print_parts(clip: Path, model: str, setting: str, options: argparse.Namespace) -> None:
+    """One row: each part alone, then all together."""
+    codec, preset = setting.split(":")
+    video = VideoOptions(codec=codec, preset=preset)
+    info = probe_video(clip, clip.name, Limits())
+    frames = list(read_frames(clip, clip.name, info, Wanted(), Faults()))
+    seconds = {"decode": _seconds(lambda: _exhaust(read_frames(clip, clip.name, info, Wanted(), Faults())))}
+    chosen = Options(scale=2, model=model, precision=options.precision, threads=options.threads, video=video)
+    with Upscaler(chosen) as upscaler:
+        luma = LumaEnlarger(upscaler, info, _LARGE, None, threading.Event())
+        luma.enlarge(plane(frames[0], 0))  # the first call plans for this size
+        scaler = FrameScaler(info, _LARGE)
+        large: list[Any] = []
+        seconds["networks"] = _seconds(lambda: _exhaust(luma.enlarge(plane(frame, 0)) for frame in frames))
+        large += (scaler.enlarged(frame, luma.enlarge(plane(frame, 0))) for frame in frames)
+        seconds["encode"] = _seconds(lambda: _encode(info, large, codec, preset, options.threads))
+        whole = _seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4")))
+    clip.with_name("result.mp4").unlink()
+    rates = " | ".join(f"{len(frames) / value:.1f}" for value in (*seconds.values(), whole))
+    print(f"| {model} | {setting} | {rates} | {whole / max(seconds.values()):.2f} |", flush=True)
+
+
+def _print_reuse(clip: Path, model: str, setting: str, options: argparse.Namespace) -> None:
+    """One row: all of every frame, and only what changes."""
+    codec, preset = setting.split(":")
+    video = VideoOptions(codec=codec, preset=preset)
+    times = []
+    for reuse in (None, 0):
+        chosen = Options(
+            scale=2,
+            model=model,
+            precision=options.precision,
+            threads=options.threads,
+            video=replace(video, reuse=reuse),
+            overwrite=True,
+        )
+        with Upscaler(chosen) as upscaler:
+            times.append(_seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4"))))
+    rates = " | ".join(f"{options.frames / value:.1f}" for value in times)
+    print(f"| {model} | {setting} | {rates} | {times[0] / times[1]:.2f} |", flush=True)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _exhaust(items: Iterator[Any]) -> None:
+    for _ in items:
+        pass
+
+
+def _encode(info: VideoInfo, frames: Sequence[Any], codec: str, preset: str, threads: int) -> None:
+    encoding = choose_encoding(info, _LARGE, "mp4", GROUP_FRAMES, codec=codec, preset=preset, threads=threads)
+    for first in range(0, len(frames), GROUP_FRAMES):
+        _exhaust(encode_group(encoding, frames[first : first + GROUP_FRAMES]))
+
+
+def _clip(path: Path, frames: int, picture: Callable[[int], npt.NDArray[np.uint8]]) -> Path:
+    """Encode grey pictures with a quiet chroma, losslessly, so that what stays in them stays in the decoded ones."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=25, options={"qp": "0", "preset": "ultrafast"})
+        stream.width, stream.height = _SMALL
+        for number in range(frames):
+            frame = av.VideoFrame(*_SMALL, "yuv420p")
+            for index, value in ((1, 120), (2, 136)):
+                plane(frame, index)[...] = value
+            plane(frame, 0)[...] = picture(number)
+            frame.pts = number
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
+def _camera(number: int) -> npt.NDArray[np.uint8]:
+    """A pattern with detail that moves as a whole."""
+    y, x = np.mgrid[: _SMALL[1], : _SMALL[0]].astype(np.float32)
+    wave = np.sin((x + 2 * number) / 5) * np.cos((y + number) / 7) + 0.5 * np.sin((x - y + number) / 2.3)
+    return (126 + 60 * wave).astype(np.uint8)
+
+
+def _surveillance(number: int) -> npt.NDArray[np.uint8]:
+    """A square of 40 pixels before what a camera on a wall sees."""
+    scene = _camera(0)
+    left = 3 * number % (_SMALL[0] - 40)
+    scene[160:200, left : left + 40] = 220
+    return scene
+
+
+if __name__ == "__main__":
+    sys.exit(main())

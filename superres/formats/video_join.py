@@ -1,0 +1,172 @@
+"""The result's file: enlarged pictures between the packets of all other streams, which are copied."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from superres.errors import OutputError
+from superres.formats.video import VideoInfo
+from superres.formats.video_av import encoding as encoding_errors
+from superres.formats.video_av import open_video, pyav
+from superres.formats.video_decode import Faults
+from superres.formats.video_encode import Encoding
+from superres.formats.video_store import Group
+from superres.formats.video_streams import COVER, Cut, Multiplexer, container_of
+
+__all__ = ["decoding_times", "join_groups"]
+
+# Seconds for which a last picture may stand still.
+_LONGEST_STILL = 10
+
+
+def join_groups(
+    source: Path,
+    target: Path,
+    scratch: Path,
+    groups: Sequence[Group],
+    info: VideoInfo,
+    encoding: Encoding,
+    cut: Cut,
+    faults: Faults,
+    name: str,
+) -> None:
+    """Write ``scratch``: the groups' packets, and those of all other streams of the source, in order of time.
+
+    Args:
+        source: the file that streams are copied from.
+        target: names the container, and the file in messages.
+        scratch: the file that is written, complete and flushed to the disk at the end.
+        groups: the pictures.
+        info, encoding: of the source, of the pictures.
+        cut: the part of the source.
+        faults: what cannot be read of the other streams goes there.
+        name: what messages call the source.
+
+    Raises:
+        OutputError: the disk is full, or the container refuses something.
+    """
+    with (
+        open_video(source, name) as container,
+        encoding_errors(str(target)),
+        scratch.open("wb") as file,
+        Multiplexer(file, container, container_of(target), info, encoding, cut) as result,
+    ):
+        header = result.begin()
+        if any(group.header != header for group in groups):
+            raise OutputError(f"{target}: the encoder has changed since the first part was made: run it once more")
+        pictures = _pictures(groups, info, result.video, cut)
+        picture = next(pictures, None)
+        for packet in _copies(container, result, cut, faults):
+            time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
+            while picture is not None and picture.dts * info.time_base <= time:
+                result.write(picture)
+                picture = next(pictures, None)
+            result.write(packet)
+        while picture is not None:
+            result.write(picture)
+            picture = next(pictures, None)
+        result.finish()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def decoding_times(groups: Sequence[Group], first_step: int) -> list[int]:
+    """When each picture must be decoded, in decoding order, over all groups: strictly increasing.
+
+    Encoders began anew with each group; their own times would overlap where groups meet.  The times of presentation,
+    sorted and delayed by the depth of the deepest reordering, fit them all.
+
+    Args:
+        groups: each with times later than those of the one before.
+        first_step: units between the times before the first picture's.
+    """
+    depth, shown = 0, []
+    for group in groups:
+        order = sorted(group.pts)
+        rank = {pts: position for position, pts in enumerate(order)}
+        depth = max(depth, max(i - rank[pts] for i, pts in enumerate(group.pts)))
+        shown += order
+    ahead = [shown[0] - (depth - i) * first_step for i in range(depth)] if shown else []
+    return (ahead + shown)[: len(shown)]
+
+
+def _pictures(groups: Sequence[Group], info: VideoInfo, stream: Any, cut: Cut) -> Iterator[Any]:
+    """Packets of the pictures, with their times."""
+    shown = [pts for group in groups for pts in sorted(group.pts)]
+    step = shown[1] - shown[0] if len(shown) > 1 else 1
+    last = _last_duration(shown[-1], groups[-1].last_duration or step, info, cut)
+    lasting = dict(zip(shown, [*(b - a for a, b in itertools.pairwise(shown)), last], strict=True))
+    shift = 0 if cut.start is None else cut.units(cut.start, info.time_base)
+    times = iter(decoding_times(groups, step))
+    for group in groups:
+        for packet in group.packets():
+            made = pyav().Packet(packet.data)
+            made.time_base = info.time_base
+            made.pts, made.dts = packet.pts - shift, next(times) - shift
+            made.duration = lasting[packet.pts]
+            made.is_keyframe = packet.key
+            made.stream = stream
+            yield made
+
+
+def _last_duration(shown: int, stated: int, info: VideoInfo, cut: Cut) -> int:
+    """How long the last picture stays: until the stream ends.
+
+    Decoders state durations in the order of decoding, so that one of variable rate may not be the last picture's own.
+    In a file that is cut short the container's end is far away, and the decoder's word counts.
+    """
+    if cut.stop is not None:
+        return max(1, min(stated, cut.units(cut.stop, info.time_base) - shown))
+    left = 0 if info.end is None else info.end - shown
+    return left if 0 < left * info.time_base <= _LONGEST_STILL else stated
+
+
+def _copies(container: Any, result: Multiplexer, cut: Cut, faults: Faults) -> Iterator[Any]:
+    """Packets of all other streams, untouched but for the shift of a part to 0."""
+    if not result.copies:
+        return
+    av = pyav()
+    packets = container.demux([container.streams[index] for index in result.copies])
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError as exc:
+            faults.add(f"sound and subtitles cannot be read to their end ({exc.strerror or type(exc).__name__})")
+            return
+        if packet is None:
+            return
+        if packet.size == 0 and packet.pts is None:
+            continue  # only says that a stream is over
+        index = packet.stream.index
+        if _kept(packet, cut):
+            packet.stream = result.copies[index]
+            yield packet
+
+
+def _kept(packet: Any, cut: Cut) -> bool:
+    """Whether a packet lies in the part; if so its times are moved onto the part's clock."""
+    if packet.pts is None or packet.dts is None or cut == Cut() or int(packet.stream.disposition) & COVER:
+        return True
+    base: Fraction = packet.time_base
+    length = packet.duration or 0
+    stop = None if cut.stop is None else cut.units(cut.stop, base)
+    start = None if cut.start is None else cut.units(cut.start, base)
+    # Of a video that is copied, pictures are kept as long as others may refer to them.
+    if stop is not None and (packet.dts if packet.stream.type == "video" else packet.pts) >= stop:
+        return False
+    if start is None:
+        return True
+    if packet.pts < start and packet.pts + length <= start:
+        return False
+    late = start - packet.pts if packet.stream.type == "subtitle" else 0
+    if late > 0:  # on the screen when the part begins: what is left of it
+        packet.pts = packet.dts = start
+        packet.duration = length - late
+    packet.pts -= start
+    packet.dts -= start
+    return True

@@ -1,0 +1,209 @@
+"""Luma planes through the networks: whole, or only where they have changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from superres.backends.base import Floats
+from superres.enlarging import enlarged
+from superres.errors import InferenceError
+from superres.formats.video import VideoInfo
+from superres.image import PictureInfo
+from superres.pipeline import Upscaler
+from superres.refitting import resized
+from superres.tiling import Span, mirrored, spans
+
+__all__ = ["REUSE_TILE", "LumaEnlarger", "luma_picture"]
+
+Array = npt.NDArray[Any]
+
+_WHOLE_TILE = 512
+#: Side of the blocks that are copied or computed, in source pixels: with a network's halo around them small ones would
+#: cost more than they save.
+REUSE_TILE = 96
+
+
+def luma_picture(info: VideoInfo) -> PictureInfo:
+    """A video's luma plane as a grey picture."""
+    return PictureInfo(
+        height=info.height,
+        width=info.width,
+        colour="grey",
+        dtype=info.pixels.dtype,
+        sample_range=float(info.pixels.peak),
+        alpha=False,
+        format="video",
+        lossy=True,
+    )
+
+
+@dataclass
+class _Block:
+    """A block of the plane: where its window lies, and what it held when it was computed last."""
+
+    down: Span
+    across: Span
+    rows: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+    held: Array | None = None
+
+
+class LumaEnlarger:
+    """Enlarges one luma plane after the other.
+
+    Black goes through the networks as 0 and white as 1, whatever the range; what lies below and above stays.  In int8
+    networks take samples as they are.  A plane equal to the last one is not computed again.
+
+    With ``reuse`` the plane is cut into blocks of :data:`REUSE_TILE` pixels.  A block whose window, which is the block
+    and the networks' halo around it, differs by no more than ``reuse`` 8-bit steps in any sample from what it held when
+    it was computed last keeps its result.  With 0 results equal those of computing every block: the same numbers would
+    go through the same networks in the same shape.
+
+    Args:
+        upscaler: its networks do the work.
+        info: of the source.
+        size: (width, height) of the result.
+        reuse: None to compute all of every plane.
+        stopped: once set, work ends early and results are worthless.
+    """
+
+    def __init__(
+        self,
+        upscaler: Upscaler,
+        info: VideoInfo,
+        size: tuple[int, int],
+        reuse: int | None,
+        stopped: threading.Event,
+    ) -> None:
+        self._picture, self._size, self._stopped = luma_picture(info), size, stopped
+        # The upscaler offers strips of pictures from 0 to their range; luma has a black of its own.
+        self._chain = upscaler.chain(self._picture, size)
+        self._bytes = self._chain.precision == "int8"
+        self._tile = upscaler.options.tile
+        self._black, self._span = info.colours.luma_scale(info.pixels.bits)
+        self._peak = info.pixels.peak
+        self._exact = size == (info.width * self._chain.scale, info.height * self._chain.scale)
+        self._tolerance = None if reuse is None else reuse << (info.pixels.bits - 8)
+        self._blocks: list[_Block] = []
+        self._last: tuple[Array, Array] | None = None
+        self._large: Array | None = None
+
+    def forget(self) -> None:
+        """Compute all of the next plane."""
+        self._blocks, self._last, self._large = [], None, None
+
+    def enlarge(self, plane: Array) -> Array:
+        """(height, width) samples -> (height, width) of the result, of the same dtype; not to be written to.
+
+        Raises:
+            InferenceError: a network failed.
+        """
+        if self._last is not None and np.array_equal(plane, self._last[0]):
+            return self._last[1]
+        result = self._whole(plane) if self._tolerance is None else self._in_blocks(plane, self._tolerance)
+        self._last = plane.copy(), result
+        return result
+
+    def _prepared(self, samples: Array) -> Array:
+        if self._bytes:
+            return samples
+        values = samples.astype(np.float32)
+        values -= np.float32(self._black)
+        values /= np.float32(self._span)
+        return values
+
+    def _finished(self, values: Array) -> Array:
+        if self._bytes:
+            return values
+        samples = values * np.float32(self._span)
+        samples += np.float32(self._black + 0.5)
+        np.floor(samples, out=samples)
+        np.clip(samples, 0, self._peak, out=samples)
+        return samples.astype(self._picture.dtype)
+
+    def _whole(self, plane: Array) -> Array:
+        """All of a plane, in tiles that even out."""
+        tile = self._tile or _WHOLE_TILE
+        parts = -(-plane.shape[0] // tile)
+        rows = -(-plane.shape[0] // parts // 8) * 8
+        planes = iter([self._prepared(plane)[:, :, None]])
+        finish = self._finished if self._exact else _as_it_is
+        strips = list(enlarged(planes, self._picture, self._chain, tile, rows, finish, self._stopped))
+        if self._stopped.is_set():
+            return np.empty((self._size[1], self._size[0]), self._picture.dtype)
+        large = (strips[0] if len(strips) == 1 else np.concatenate(strips))[:, :, 0]
+        return large if self._exact else self._fitted(large)
+
+    def _fitted(self, large: Floats) -> Array:
+        """Of the networks' size -> of the result's."""
+        height, width = large.shape
+        fitted = resized(iter([large[:, :, None]]), width, height, self._size, 0)
+        return self._finished(np.concatenate(list(fitted))[:, :, 0])
+
+    def _in_blocks(self, plane: Array, tolerance: int) -> Array:
+        """Only the blocks whose windows have changed."""
+        scale, height, width = self._chain.scale, *plane.shape
+        if self._large is None:
+            self._blocks = list(self._cut(height, width))
+            dtype = self._picture.dtype if self._exact else np.dtype(np.float32)
+            self._large = np.empty((height * scale, width * scale), dtype)
+        for block in self._blocks:
+            if self._stopped.is_set():
+                break
+            window = plane[block.rows, block.columns]
+            if block.held is not None and _alike(window, block.held, tolerance):
+                continue
+            block.held = window
+            values = self._through(window)
+            target = self._large[
+                block.down.start * scale : block.down.stop * scale,
+                block.across.start * scale : block.across.stop * scale,
+            ]
+            target[...] = (self._finished(values) if self._exact else values)[: target.shape[0], : target.shape[1]]
+        return self._large.copy() if self._exact else self._fitted(self._large)
+
+    def _cut(self, height: int, width: int) -> Iterator[_Block]:
+        tile, halo = self._tile or REUSE_TILE, self._chain.halo
+        # Evened out, so that little of the last window is a mirror of what lies before it.
+        high, wide = (-(-length // -(-length // tile)) for length in (height, width))
+        for down in spans(height, high, halo):
+            for across in spans(width, wide, halo):
+                rows = mirrored(down.window_start, down.window_stop, height)
+                columns = mirrored(across.window_start, across.window_stop, width)
+                yield _Block(down, across, rows[:, None], columns[None, :])
+
+    def _through(self, window: Array) -> Array:
+        """One window through the networks; its block alone, enlarged."""
+        margin = self._chain.halo * self._chain.scale
+        try:
+            large = self._run(self._prepared(window))
+        except MemoryError as error:
+            raise InferenceError("out of memory even for one block; free memory or lower --tile") from error
+        return large[margin : large.shape[0] - margin, margin : large.shape[1] - margin]
+
+    def _run(self, values: Array) -> Array:
+        """(h, w) -> (scale * h, scale * w): three equal channels go in, their mean comes out, as for grey pictures."""
+        if self._bytes:
+            codes = np.ascontiguousarray(np.broadcast_to(values[None, :, :, None], (1, *values.shape, 3)))
+            mean: Array = np.rint(self._chain.run_bytes(codes)[0].mean(axis=2)).astype(np.uint8)
+            return mean
+        planes = np.ascontiguousarray(np.broadcast_to(values, (1, 3, *values.shape)))
+        large: Floats = self._chain.run(planes)[0].transpose(1, 2, 0).mean(axis=2)
+        return large
+
+
+def _as_it_is(values: Array) -> Array:
+    return values
+
+
+def _alike(first: Array, second: Array, tolerance: int) -> bool:
+    """Whether no sample differs by more than ``tolerance``."""
+    if tolerance == 0:
+        return np.array_equal(first, second)
+    return bool(np.abs(first.astype(np.int32) - second).max() <= tolerance)
