@@ -25,8 +25,9 @@ import numpy.typing as npt
 
 from superres.formats import Limits
 from superres.formats.video import VideoInfo, probe_video
-from superres.formats.video_decode import Faults, Wanted, read_frames
+from superres.formats.video_decode import Wanted, read_frames
 from superres.formats.video_encode import choose_encoding, encode_group
+from superres.formats.video_faults import Faults
 from superres.formats.video_pixels import plane
 from superres.formats.video_scale import FrameScaler
 from superres.options import VideoOptions

@@ -68,7 +68,7 @@ class Options:
         tile: largest tile in input pixels, at least 8, 0 to choose by the memory budget.
         limits: largest pictures accepted.
         format: of the written file, None for the target's suffix.
-        quality: of a lossy target, 1 to 100.
+        quality: of a lossy target, 1 to 100; of a video the constant rate factor of its encoder.
         overwrite: replace an existing target.
         volume, raster, video: choices for sources that are more than a picture.
     """

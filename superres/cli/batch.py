@@ -49,7 +49,7 @@ class _Outcome:
 
 
 def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, recursive: bool, json_lines: bool) -> int:
-    """Enlarge every input; the exit code: 0 all done, 1 nothing could be done, 2 some failed.
+    """Enlarge every input; the exit code: 0 all done, 1 nothing could be done, 2 some failed or lack a damaged part.
 
     With several inputs a result that is there already is left as it is unless ``options.overwrite``: results appear
     whole or not at all, so a stopped run is continued by the same command.

@@ -68,10 +68,10 @@ def writing(name: str) -> Iterator[None]:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What rasterio raises; not all of it has one root."""
+    """What rasterio raises; not all of it has one root.  Names that are no Unicode cannot be handed to it."""
     from rasterio._err import CPLE_BaseError
 
-    return (rasterio().errors.RasterioError, CPLE_BaseError)
+    return (rasterio().errors.RasterioError, CPLE_BaseError, UnicodeError)
 
 
 def _reason(exc: Exception) -> str:

@@ -30,7 +30,7 @@ Box = tuple[int, int, int, int]
 # -3.4e38 and the like are how programs mark "no value".
 _LARGEST_QUANTITY = 1e30
 
-_GDAL_METADATA, _STRIP_BYTES, _TILE_BYTES = 42112, 279, 325
+_GDAL_METADATA, _STRIP_BYTES, _TILE_WIDTH, _TILE_BYTES = 42112, 279, 322, 325
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -112,7 +112,7 @@ def open_raster(path: Path, name: str, limits: Limits) -> RasterSource:
             directory = tiff.directory(tiff.first)
             metadata = directory.fields.get(_GDAL_METADATA)
             _check_metadata(b"" if metadata is None else tiff.raw(metadata), name)
-            sparse = _is_sparse(tiff, directory)
+            sparse, tiled = _is_sparse(tiff, directory), _TILE_WIDTH in directory.fields
         except OSError as exc:
             raise InputError(f"{name}: cannot be read ({exc})") from exc
     _check_neighbours(path, name)
@@ -123,7 +123,7 @@ def open_raster(path: Path, name: str, limits: Limits) -> RasterSource:
         limits.check_input(name, dataset.width, dataset.height)
         _check(dataset, name)
         with reading(name):
-            raster = describe(dataset, sparse)
+            raster = describe(dataset, sparse, tiled)
     except BaseException:
         dataset.close()
         raise

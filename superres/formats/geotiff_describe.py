@@ -18,12 +18,12 @@ _LOSSLESS = frozenset({"deflate", "lzw", "zstd", "packbits", "lzma"})
 _METHODS = frozenset({"nearest", "average", "bilinear", "cubic", "cubicspline", "lanczos", "mode", "gauss", "rms"})
 
 
-def describe(dataset: Any, sparse: bool) -> Raster:
+def describe(dataset: Any, sparse: bool, tiled: bool) -> Raster:
     """Everything that a result must keep.
 
     Args:
         dataset: open for reading.
-        sparse: whether blocks are absent; rasterio does not say.
+        sparse, tiled: whether blocks are absent, and whether they are tiles; rasterio does not say for sure.
     """
     dtype = np.dtype(dataset.dtypes[0])
     nodata = dataset.nodata
@@ -45,7 +45,7 @@ def describe(dataset: Any, sparse: bool) -> Raster:
         mask="per_dataset" in flags and "alpha" not in flags,
         overviews=tuple(sorted(dataset.overviews(1))),
         resampling="nearest" if coarse else method,
-        layout=_layout(dataset, dtype, sparse),
+        layout=_layout(dataset, dtype, sparse, tiled),
     )
 
 
@@ -97,7 +97,7 @@ def _place(dataset: Any) -> Place:
     )
 
 
-def _layout(dataset: Any, dtype: np.dtype[Any], sparse: bool) -> Layout:
+def _layout(dataset: Any, dtype: np.dtype[Any], sparse: bool, tiled: bool) -> Layout:
     structure = dataset.tags(ns="IMAGE_STRUCTURE")
     high, wide = dataset.block_shapes[0]
     stored = "" if dataset.compression is None else dataset.compression.name
@@ -107,7 +107,7 @@ def _layout(dataset: Any, dtype: np.dtype[Any], sparse: bool) -> Layout:
         # JPEG, WebP, LERC...: what was lost is lost, but no more of it.
         stored, predictor = "deflate", 3 if dtype.kind == "f" else 2
     return Layout(
-        tiled=bool(dataset.profile.get("tiled", False)),
+        tiled=tiled,
         block_width=wide,
         block_height=high,
         compression=stored,

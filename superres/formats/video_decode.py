@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,44 +10,15 @@ from typing import Any
 
 from superres.formats.video import VideoInfo, main_stream
 from superres.formats.video_av import open_video, pyav, seconds_text
+from superres.formats.video_faults import Faults, FaultsFrom
 from superres.formats.video_pixels import standard_frame
 
-__all__ = ["Faults", "Wanted", "read_frames"]
+__all__ = ["Wanted", "read_frames"]
 
 # Decoding starts this much before the first frame wanted, and has warmed up after so many frames: the filter that
 # makes frames of fields looks at its neighbours, and nothing that a key frame left behind may be missing.
 _MARGIN = Fraction(1)
 _WARM_FRAMES = 3
-
-
-class Faults:
-    """What could not be read.  Safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seen: dict[str, None] = {}
-
-    def add(self, text: str) -> None:
-        """Write a fault down, once."""
-        with self._lock:
-            self._seen[text] = None
-
-    def all(self) -> tuple[str, ...]:
-        """In order of their appearance."""
-        with self._lock:
-            return tuple(self._seen)
-
-
-@dataclass(frozen=True)
-class _Told:
-    """Faults at or after a time; what is before it is not told."""
-
-    faults: Faults
-    first: int | None
-
-    def add(self, text: str, pts: int | None) -> None:
-        if self.first is None or pts is None or pts >= self.first:
-            self.faults.add(text)
 
 
 @dataclass(frozen=True)
@@ -93,7 +63,7 @@ def read_frames(
             start = wanted.first - round(_MARGIN / info.time_base) if wanted.first is not None else None
             sought = seek and start is not None and _seek(container, stream, start)
             # What lies before the part that is wanted may lack what it refers to: no fault of the file.
-            told = _Told(faults, wanted.first)
+            told = FaultsFrom(faults, wanted.first)
             frames = _checked(_decoded(container, stream, told), info, told, deinterlace=deinterlace)
             if deinterlace:
                 frames = _deinterlaced(frames, info)
@@ -127,7 +97,7 @@ def _seek(container: Any, stream: Any, position: int) -> bool:
     return True
 
 
-def _decoded(container: Any, stream: Any, told: _Told) -> Iterator[Any]:
+def _decoded(container: Any, stream: Any, told: FaultsFrom) -> Iterator[Any]:
     """Every frame that can be decoded."""
     av = pyav()
     stream.thread_type = "AUTO"
@@ -150,7 +120,7 @@ def _decoded(container: Any, stream: Any, told: _Told) -> Iterator[Any]:
         yield from _frames_of(stream, None, pts, told)
 
 
-def _frames_of(stream: Any, packet: Any, pts: int | None, told: _Told) -> Iterator[Any]:
+def _frames_of(stream: Any, packet: Any, pts: int | None, told: FaultsFrom) -> Iterator[Any]:
     av = pyav()
     try:
         yield from stream.decode(packet)
@@ -164,7 +134,7 @@ def _time(pts: int | None, stream: Any) -> str:
     return "the beginning" if pts is None else seconds_text(float(pts * stream.time_base))
 
 
-def _checked(frames: Iterator[Any], info: VideoInfo, told: _Told, *, deinterlace: bool) -> Iterator[Any]:
+def _checked(frames: Iterator[Any], info: VideoInfo, told: FaultsFrom, *, deinterlace: bool) -> Iterator[Any]:
     """Frames as long as they are of one kind, under the standard name of their format."""
     for frame in frames:
         plain, time = standard_frame(frame), seconds_text(frame.time or 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,14 @@ from superres.errors import OutputError
 from superres.formats.video import VideoInfo
 from superres.formats.video_av import encoding as encoding_errors
 from superres.formats.video_av import open_video, pyav
-from superres.formats.video_decode import Faults
 from superres.formats.video_encode import Encoding
+from superres.formats.video_faults import Faults
+from superres.formats.video_mux import Multiplexer
 from superres.formats.video_store import Group
-from superres.formats.video_streams import COVER, Cut, Multiplexer, container_of
+from superres.formats.video_streams import COVER, Cut, container_of
+from superres.formats.video_whole import missing_bytes
 
 __all__ = ["decoding_times", "join_groups"]
-
-# Seconds for which a last picture may stand still.
-_LONGEST_STILL = 10
 
 
 def join_groups(
@@ -59,7 +58,8 @@ def join_groups(
         header = result.begin()
         if any(group.header != header for group in groups):
             raise OutputError(f"{target}: the encoder has changed since the first part was made: run it once more")
-        pictures = _pictures(groups, info, result.video, cut)
+        lasting = _durations(groups, info, cut, whole=not missing_bytes(source))
+        pictures = _pictures(groups, info, result.video, cut, lasting)
         picture = next(pictures, None)
         for packet in _copies(container, result, cut, faults):
             time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
@@ -95,14 +95,28 @@ def decoding_times(groups: Sequence[Group], first_step: int) -> list[int]:
     return (ahead + shown)[: len(shown)]
 
 
-def _pictures(groups: Sequence[Group], info: VideoInfo, stream: Any, cut: Cut) -> Iterator[Any]:
-    """Packets of the pictures, with their times."""
+def _durations(groups: Sequence[Group], info: VideoInfo, cut: Cut, *, whole: bool) -> dict[int, int]:
+    """Time of each picture -> how long it stays: until the next one, the last until the stream ends.
+
+    Decoders state durations in the order of decoding, so that of a variable rate the last one may not be the last
+    picture's own.  It counts where the container's end does not: in a part, and in a file that is not ``whole``.
+    """
     shown = [pts for group in groups for pts in sorted(group.pts)]
-    step = shown[1] - shown[0] if len(shown) > 1 else 1
-    last = _last_duration(shown[-1], groups[-1].last_duration or step, info, cut)
-    lasting = dict(zip(shown, [*(b - a for a, b in itertools.pairwise(shown)), last], strict=True))
+    lasting = [b - a for a, b in itertools.pairwise(shown)]
+    last = groups[-1].last_duration or (lasting[-1] if lasting else 1)
+    if cut.stop is not None:
+        last = max(1, min(last, cut.units(cut.stop, info.time_base) - shown[-1]))
+    elif whole and info.end is not None and info.end > shown[-1]:
+        last = info.end - shown[-1]
+    return dict(zip(shown, [*lasting, last], strict=True))
+
+
+def _pictures(
+    groups: Sequence[Group], info: VideoInfo, stream: Any, cut: Cut, lasting: Mapping[int, int]
+) -> Iterator[Any]:
+    """Packets of the pictures, with their times."""
     shift = 0 if cut.start is None else cut.units(cut.start, info.time_base)
-    times = iter(decoding_times(groups, step))
+    times = iter(decoding_times(groups, next(iter(lasting.values()))))
     for group in groups:
         for packet in group.packets():
             made = pyav().Packet(packet.data)
@@ -112,18 +126,6 @@ def _pictures(groups: Sequence[Group], info: VideoInfo, stream: Any, cut: Cut) -
             made.is_keyframe = packet.key
             made.stream = stream
             yield made
-
-
-def _last_duration(shown: int, stated: int, info: VideoInfo, cut: Cut) -> int:
-    """How long the last picture stays: until the stream ends.
-
-    Decoders state durations in the order of decoding, so that one of variable rate may not be the last picture's own.
-    In a file that is cut short the container's end is far away, and the decoder's word counts.
-    """
-    if cut.stop is not None:
-        return max(1, min(stated, cut.units(cut.stop, info.time_base) - shown))
-    left = 0 if info.end is None else info.end - shown
-    return left if 0 < left * info.time_base <= _LONGEST_STILL else stated
 
 
 def _copies(container: Any, result: Multiplexer, cut: Cut, faults: Faults) -> Iterator[Any]:

@@ -132,11 +132,11 @@ class WorkFolder:
 
         Args:
             packets: the encoder's header and a packet, in decoding order; taken one at a time.
-            durations: of the pictures so far, filled while ``packets`` is taken.
+            durations: of the pictures, as they are encoded: filled while ``packets`` is taken.
             faults: asked once ``packets`` has ended.
 
         Raises:
-            OutputError: the disk is full; the groups before stay.
+            OutputError: the disk is full, or there are not as many packets as pictures; the groups before stay.
         """
         place = self._place(len(self.groups))
         try:
@@ -170,6 +170,8 @@ def _write_group(
     for header, packet in packets:  # noqa: B007  (the last header counts: encoders may make it late)
         stream.write(packet.data)
         index.append((packet.pts, len(packet.data), packet.key))
+    if len(index) != len(durations):
+        raise OutputError(f"the encoder made {len(index)} of {len(durations)} pictures")
     group = Group(
         place,
         header,

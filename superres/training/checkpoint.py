@@ -15,6 +15,7 @@ from superres.networks import build_network
 from superres.networks.base import Network
 from superres.training.recipe import Recipe
 from superres.training.recipe_file import recipe_from_mapping, recipe_to_mapping
+from superres.training.warm import warm_start
 
 __all__ = [
     "averaged",
@@ -45,12 +46,19 @@ def make_network(recipe: Recipe) -> Network:
 def averaged(recipe: Recipe, network: Network, average: list[Tensor]) -> Network:
     """A copy of a network that holds the averaged weights, in evaluation mode on the CPU.
 
-    What is not a weight, such as the statistics of BatchNorm, is the network's own.
+    What is not a weight, such as the statistics of BatchNorm, is the network's own.  The warm start's weights keep
+    their ``warm_share``.
     """
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     names = [name for name, _ in network.named_parameters()]
     copy = make_network(recipe)
     copy.load_state_dict(state | {name: value.cpu() for name, value in zip(names, average, strict=True)})
+    if recipe.warm_share:
+        start = make_network(recipe)
+        warm_start(start, recipe.warm_start)
+        with torch.no_grad():
+            for ours, theirs in zip(copy.parameters(), start.parameters(), strict=True):
+                ours.lerp_(theirs, recipe.warm_share)
     return copy.eval()
 
 

@@ -182,14 +182,7 @@ class TrainingRun:
 
     def averaged_network(self) -> Network:
         """A copy of the network that holds the averaged weights: what is evaluated and exported."""
-        network = averaged(self.recipe, self.network, self.average)
-        if self.recipe.warm_share:
-            start = make_network(self.recipe)
-            warm_start(start, self.recipe.warm_start)
-            with torch.no_grad():
-                for ours, theirs in zip(network.parameters(), start.parameters(), strict=True):
-                    ours.lerp_(theirs, self.recipe.warm_share)
-        return network
+        return averaged(self.recipe, self.network, self.average)
 
     def save(self) -> None:
         """Write the checkpoint beside its target and rename it; one process does it for all."""

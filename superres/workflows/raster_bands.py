@@ -90,6 +90,6 @@ def _spread(length: int) -> list[tuple[int, int]]:
 def values_in(source: RasterSource, band: int, box: Box, step: int = 1) -> Array:
     """Every ``step``-th value of a band in a window, gaps left out, as one row."""
     samples = source.read(band, box)
-    if source.has_gaps(band):
-        return samples[~source.gaps(band, box, samples)][::step]
-    return samples.ravel()[::step]
+    values = samples[~source.gaps(band, box, samples)] if source.has_gaps(band) else samples.ravel()
+    # Copied: a view of a few values would keep all of them in memory.
+    return values if step == 1 else values[::step].copy()

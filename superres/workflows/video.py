@@ -10,34 +10,31 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from superres.errors import CorruptInputError, InputError, OptionError, OutputError
+from superres.errors import CorruptInputError, OutputError
 from superres.formats.placement import FilePlacement
-from superres.formats.video import VideoInfo, probe_video
+from superres.formats.video import VideoInfo
 from superres.formats.video_av import encoding as encoding_errors
-from superres.formats.video_av import open_video
-from superres.formats.video_decode import Faults, Wanted, read_frames
-from superres.formats.video_encode import Encoding, Packet, choose_encoding, encode_group
+from superres.formats.video_decode import Wanted, read_frames
+from superres.formats.video_encode import Packet, encode_group
+from superres.formats.video_faults import Faults
 from superres.formats.video_join import join_groups
 from superres.formats.video_pixels import plane
 from superres.formats.video_scale import FrameScaler
 from superres.formats.video_store import WorkFolder
-from superres.formats.video_streams import Cut, check_container, container_of
 from superres.formats.video_whole import missing_bytes
 from superres.pipeline import Result, Upscaler
 from superres.queueing import prefetched
 from superres.workflows.networks import networks_for
 from superres.workflows.video_job import describe_job
 from superres.workflows.video_luma import LumaEnlarger, luma_picture
+from superres.workflows.video_plan import VideoPlan, decide
 
 __all__ = ["GROUP_FRAMES", "upscale_file"]
 
@@ -46,19 +43,6 @@ GROUP_FRAMES = 120
 # Pictures that wait between decoder and networks, and between networks and encoder.
 _AHEAD = 3
 _WARNINGS = 20
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Everything decided before the first frame."""
-
-    source: Path
-    target: Path
-    name: str
-    info: VideoInfo
-    size: tuple[int, int]
-    encoding: Encoding
-    cut: Cut
 
 
 def upscale_file(
@@ -73,8 +57,9 @@ def upscale_file(
 
     Of the file's video streams the first that is no cover picture is enlarged, luma by the networks and chroma by
     Lanczos; sizes are rounded down to whole chroma samples.  All other streams are copied packet by packet; every
-    frame keeps its time, and chapters, tags, rotation, aspect ratio, bit depth and HDR10 metadata go along.  Range,
-    primaries, transfer and matrix are stated in the result, also where the source left them to the player.
+    frame keeps its time (Matroska and WebM count milliseconds), and chapters, tags, rotation, aspect ratio, bit depth
+    and HDR10 metadata go along.  Range, primaries, transfer and matrix are stated in the result, also where the source
+    left them to the player.
     ``options.quality`` is the encoder's constant rate factor.
 
     What cannot be read of a damaged file is left out and told in the result's ``warnings``.  A stopped run leaves its
@@ -87,9 +72,9 @@ def upscale_file(
     """
     started = time.perf_counter()
     FilePlacement(target, overwrite=upscaler.options.overwrite, source=source).discard()  # refuses what it must
-    plan, faults = _decide(source, target, upscaler, name), Faults()
+    plan, faults = decide(source, target, upscaler, name, GROUP_FRAMES), Faults()
     networks = networks_for(upscaler, luma_picture(plan.info), plan.size)
-    job = describe_job(source, upscaler.options, plan.encoding, plan.cut, networks.files, GROUP_FRAMES)
+    job = describe_job(source, upscaler.options, plan.encoding, plan.cut, networks, GROUP_FRAMES)
     with WorkFolder(target, job) as work:
         _make_groups(plan, upscaler, work, faults, report)
         scratch = work.scratch()
@@ -109,46 +94,6 @@ def upscale_file(
     )
 
 
-def _decide(source: Path, target: Path, upscaler: Upscaler, name: str) -> _Plan:
-    """Look at the source, and refuse before any work what cannot be done."""
-    options, video = upscaler.options, upscaler.options.video
-    info = probe_video(source, name, options.limits)
-    if info.interlaced and not video.deinterlace:
-        raise InputError(f"{name}: is interlaced: --deinterlace makes whole frames of its fields")
-    container = container_of(target)
-    size = _whole_chroma(upscaler.target(luma_picture(info), name), info, explicit=options.size is not None)
-    encoding = choose_encoding(
-        info,
-        size,
-        container,
-        GROUP_FRAMES,
-        codec=video.codec,
-        preset=video.preset,
-        quality=options.quality,
-        threads=options.threads,
-    )
-    cut = Cut(
-        None if video.start is None else info.begin + Fraction(video.start),
-        None if video.end is None else info.begin + Fraction(video.end),
-    )
-    with open_video(source, name) as opened:
-        check_container(opened, target, info, encoding, name)
-    return _Plan(source, target, name, info, size, encoding, cut)
-
-
-def _whole_chroma(size: tuple[int, int], info: VideoInfo, *, explicit: bool) -> tuple[int, int]:
-    """The size of the result, of whole chroma samples: encoders take no others."""
-    across, down = info.pixels.chroma or (1, 1)
-    whole = size[0] - size[0] % across, size[1] - size[1] % down
-    if explicit and whole != size:
-        raise OptionError(
-            f"size {size[0]}x{size[1]}: this video's {info.pixels.name} pixels need "
-            f"{'an even width' if across > 1 else 'any width'} and {'an even height' if down > 1 else 'any height'}: "
-            f"use {whole[0]}x{whole[1]}"
-        )
-    return whole
-
-
 def _losses(source: Path, info: VideoInfo) -> list[str]:
     """What is known to be lacking without decoding."""
     missing = missing_bytes(source)
@@ -165,7 +110,7 @@ def _shortened(warnings: list[str]) -> tuple[str, ...]:
 
 
 def _make_groups(
-    plan: _Plan,
+    plan: VideoPlan,
     upscaler: Upscaler,
     work: WorkFolder,
     faults: Faults,
@@ -180,7 +125,7 @@ def _make_groups(
         max(work.groups[-1].pts) + 1 if work.groups else None if cut.start is None else math.ceil(cut.start / base),
         None if cut.stop is None else math.ceil(cut.stop / base),
     )
-    total, stopped = _frames_in(plan), threading.Event()
+    total, stopped = plan.frames(), threading.Event()
     deinterlace = upscaler.options.video.deinterlace
     decoded = read_frames(plan.source, plan.name, plan.info, wanted, faults, deinterlace=deinterlace)
     frames = _enlarged(prefetched(decoded, depth=_AHEAD), plan, upscaler, done, stopped)
@@ -191,9 +136,7 @@ def _make_groups(
                 pictures = _counted(
                     itertools.chain([first], itertools.islice(large, GROUP_FRAMES - 1)), durations, done, total, report
                 )
-                group = work.add(_encoded(plan, pictures), durations, faults.all)
-                if len(group.pts) != len(durations):
-                    raise OutputError(f"{plan.target}: the encoder made {len(group.pts)} of {len(durations)} pictures")
+                work.add(_encoded(plan, pictures), durations, faults.all)
                 done += len(durations)
         finally:
             stopped.set()  # an interrupt waits for one tile, not for those of a frame
@@ -201,16 +144,8 @@ def _make_groups(
         raise CorruptInputError(f"{plan.name}: has no picture in the part asked for that can be decoded")
 
 
-def _frames_in(plan: _Plan) -> int:
-    """How many frames there will be, roughly."""
-    frames, rate, cut = plan.info.frames, plan.info.rate, plan.cut
-    if cut.stop is not None:
-        frames = min(frames or sys.maxsize, round((cut.stop - plan.info.begin) * rate))
-    return max(0, frames - (0 if cut.start is None else round((cut.start - plan.info.begin) * rate)))
-
-
 def _enlarged(
-    frames: Generator[Any, None, None], plan: _Plan, upscaler: Upscaler, done: int, stopped: threading.Event
+    frames: Generator[Any, None, None], plan: VideoPlan, upscaler: Upscaler, done: int, stopped: threading.Event
 ) -> Iterator[Any]:
     """Frames of the result; ends early once ``stopped`` is set."""
     luma = LumaEnlarger(upscaler, plan.info, plan.size, upscaler.options.video.reuse, stopped)
@@ -236,7 +171,7 @@ def _counted(
             report(number, max(number, total))
 
 
-def _encoded(plan: _Plan, frames: Iterable[Any]) -> Iterator[tuple[bytes, Packet]]:
+def _encoded(plan: VideoPlan, frames: Iterable[Any]) -> Iterator[tuple[bytes, Packet]]:
     with encoding_errors(str(plan.target)):
         yield from encode_group(plan.encoding, frames)
 

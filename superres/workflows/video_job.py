@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from superres.formats.video_av import pyav
 from superres.formats.video_encode import CODECS, Encoding
 from superres.formats.video_streams import Cut
 from superres.pipeline import Options
+from superres.workflows.networks import Networks
 
 __all__ = ["describe_job"]
 
@@ -22,7 +22,7 @@ _SAMPLE_BYTES = 2**20
 
 
 def describe_job(
-    source: Path, options: Options, encoding: Encoding, cut: Cut, models: Sequence[str], group: int
+    source: Path, options: Options, encoding: Encoding, cut: Cut, networks: Networks, group: int
 ) -> dict[str, Any]:
     """Everything that encoded groups depend on, as JSON takes it.
 
@@ -31,7 +31,7 @@ def describe_job(
         options: of the run.
         encoding: of the pictures.
         cut: the part of the source.
-        models: SHA-256 of each network.
+        networks: that enlarge.
         group: pictures per group.
 
     Raises:
@@ -40,8 +40,8 @@ def describe_job(
     return {
         "source": _identity(source),
         "size": encoding.size,
-        "models": list(models),
-        "precision": options.precision,
+        "models": list(networks.files),
+        "precision": networks.precision,
         "backend": options.backend,
         "tile": options.tile,
         "encoder": CODECS[encoding.codec].encoder,

@@ -10,7 +10,8 @@ from video_support import SIZE, VARIABLE, Clip, decoded, drifting, make_clip, sa
 from superres.errors import InputError, LimitError, UnsupportedFormatError
 from superres.formats.base import Limits
 from superres.formats.video import probe_video
-from superres.formats.video_decode import Faults, Wanted, read_frames
+from superres.formats.video_decode import Wanted, read_frames
+from superres.formats.video_faults import Faults
 
 #: Key frames far apart and many frames that refer to later ones: what seeking must get right.
 DEEP = {"crf": "20", "preset": "medium", "g": "25", "bf": "3"}

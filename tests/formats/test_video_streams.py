@@ -12,14 +12,8 @@ from superres.formats.base import Limits
 from superres.formats.video import probe_video
 from superres.formats.video_av import open_video
 from superres.formats.video_encode import choose_encoding
-from superres.formats.video_streams import (
-    CONTAINERS,
-    Cut,
-    check_container,
-    container_of,
-    copied_streams,
-    cut_chapters,
-)
+from superres.formats.video_holds import check_container
+from superres.formats.video_streams import CONTAINERS, Cut, container_of, copied_streams, cut_chapters
 
 
 def check(source: Path, target: Path, codec: str = "") -> None:

@@ -326,6 +326,19 @@ def test_a_warm_start_begins_at_the_model_and_resumes_at_the_checkpoint(pictures
         assert torch.equal(value, first[name]) == name.startswith("head."), name
 
 
+def test_a_warm_start_keeps_its_share(pictures: Path, tmp_path: Path) -> None:
+    network = NetworkOptions("reparam", (("expansion", 0), ("features", 28), ("layers", 6)))
+    recipe = replace(RECIPE, steps=2, network=network, warm_start="realtime_x2", warm_share=0.25)
+    run = TrainingRun(recipe, tmp_path / "run")
+    start = [p.detach().clone() for p in run.network.parameters()]
+    run.train(pictures, _quiet)
+    for finished in (run.averaged_network(), trained_network(tmp_path / "run" / "checkpoint.pt")):
+        for value, first, average in zip(finished.parameters(), start, run.average, strict=True):
+            assert torch.allclose(value, 0.25 * first + 0.75 * average, atol=1e-6)
+    with pytest.raises(OptionError, match="warm_share"):
+        replace(RECIPE, warm_share=1.5)
+
+
 def test_a_warm_start_that_cannot_be_is_told(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="expected a model and its scale"):
         TrainingRun(replace(RECIPE, warm_start="standard"), tmp_path / "run")
@@ -430,14 +443,15 @@ def test_fp16_needs_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_fp16_scales_its_gradients_and_resumes(pictures: Path, tmp_path: Path) -> None:
     """On the processor, which can compute it slowly; what a GPU does is the same but for its own kernels."""
-    recipe = replace(RECIPE, precision="fp16", steps=30, loss=LossOptions(), optimiser=OptimiserOptions("adam"))
+    adam = OptimiserOptions("adam", rate=4e-3, warmup=2)
+    recipe = replace(RECIPE, precision="fp16", steps=20, loss=LossOptions(), optimiser=adam)
 
     def half() -> Fabric:
         return Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu")])
 
     whole, seen = TrainingRun(recipe, tmp_path / "whole", fabric=half()), []
-    whole.train(pictures, seen.append, Watching(every=10))
-    assert seen[-1].loss < seen[0].loss
+    whole.train(pictures, seen.append, Watching(every=5))
+    assert seen[-1].loss < 0.9 * seen[0].loss
     stopped = TrainingRun(recipe, tmp_path / "stopped", fabric=half())
     with pytest.raises(Killed):
         stopped.train(pictures, _kill_at_the_seventh, Watching(every=1, save_seconds=0))

@@ -489,6 +489,25 @@ def test_real_rasters(enlarge: Enlarge, data_root: Path, name: str) -> None:
             assert made[nearest(there)].mean() == pytest.approx(band[there].mean(), rel=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 2)])
+def test_hardly_any_pixels(enlarge: Enlarge, tmp_path: Path, shape: tuple[int, int]) -> None:
+    samples = ground(*shape, 2, "int16")
+    large = read(enlarge(make_raster(tmp_path / "small.tif", samples), scale=3))
+    assert large.shape == (2, 3 * shape[0], 3 * shape[1])
+    assert large.mean() == pytest.approx(samples.mean(), rel=1e-3)
+
+
+def test_tiles_wider_than_the_raster_stay_tiles(enlarge: Enlarge, tmp_path: Path) -> None:
+    source = make_raster(tmp_path / "small.tif", ground(30, 20), tiled=True, blockxsize=256, blockysize=128)
+    assert gdalinfo(source)["bands"][0]["block"] == [256, 128]
+    assert gdalinfo(enlarge(source))["bands"][0]["block"] == [256, 128]
+
+
+def test_nothing_but_gaps(enlarge: Enlarge, tmp_path: Path) -> None:
+    source = make_raster(tmp_path / "small.tif", np.full((2, 30, 20), np.nan, np.float32), nodata=np.nan)
+    assert np.isnan(read(enlarge(source))).all()
+
+
 def test_real_reflectances(enlarge: Enlarge, data_root: Path, tmp_path: Path) -> None:
     """Sentinel-2, 10 m and 20 m: reflectance times 10,000, in floats and in 16 bits."""
     bands = np.load(data_root / "samples" / "geotiff" / "sentinel2_T33UUB.npz")

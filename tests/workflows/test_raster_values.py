@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from superres.resize import axis_resampler
 from superres.workflows.bands import ValueRange, grown, kept_apart, stored
+from superres.workflows.raster_bands import sampled, values_in
 from superres.workflows.raster_grid import Axis, boxes, pieces
 from superres.workflows.raster_means import consistent, reach_of, redistributed
 
@@ -82,6 +84,37 @@ def test_floats_are_kept_apart_by_the_smallest_step(nodata: float) -> None:
     kept_apart(samples, np.array([True, False]), nodata, np.inf)
     assert samples[0] == np.float32(nodata) and samples[1] != samples[0]
     assert samples[1] == pytest.approx(nodata, rel=1e-6, abs=1e-30)
+
+
+class _Raster:
+    """As much of an open raster as sampling looks at."""
+
+    def __init__(self, samples: Array) -> None:
+        self.samples, self.read_pixels = samples, 0
+        layout = SimpleNamespace(block_height=256, block_width=256)
+        self.raster = SimpleNamespace(height=samples.shape[0], width=samples.shape[1], layout=layout)
+
+    def has_gaps(self, band: int) -> bool:
+        return False
+
+    def read(self, band: int, box: tuple[int, int, int, int]) -> Array:
+        part = self.samples[box[0] : box[1], box[2] : box[3]].copy()
+        self.read_pixels += part.size
+        return part
+
+
+def test_a_large_raster_is_sampled_and_a_nearly_empty_one_looked_through() -> None:
+    rng = np.random.default_rng(0)
+    full = _Raster(rng.integers(0, 200, (3000, 4000), np.uint8))
+    values = ValueRange.robust(sampled(cast(Any, full), 1))
+    assert (values.offset, values.scale) == (0, 199) and full.read_pixels == 2048 * 2048
+    empty = _Raster(np.zeros((3000, 4000), np.uint8))
+    empty.samples[130:180, 140:200] = rng.integers(100, 200, (50, 60))  # between the windows
+    found = sampled(cast(Any, empty), 1)
+    assert ValueRange.robust(found).scale > 180
+    assert empty.read_pixels >= empty.samples.size
+    some = values_in(cast(Any, full), 1, (0, 1000, 0, 1000), 500)
+    assert some.size == 2000 and some.base is None  # a view would keep all that was read in memory
 
 
 # --- Gaps -----------------------------------------------------------------------------------------------------------

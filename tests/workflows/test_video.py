@@ -309,7 +309,9 @@ def test_reuse_changes_nothing_but_the_time(tmp_path: Path, enlarge: Enlarge) ->
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_of_a_file_cut_short_the_rest_is_made_and_the_loss_told(suffix: str, tmp_path: Path, enlarge: Enlarge) -> None:
+def test_of_a_file_cut_short_the_rest_is_made_and_the_loss_told(
+    suffix: str, tmp_path: Path, enlarge: Enlarge, capsys: pytest.CaptureFixture[str]
+) -> None:
     import av
 
     whole = make_clip(tmp_path / f"w{suffix}", Clip(times=range(0, 1200, 20), options={"crf": "5", "g": "10"}))
@@ -331,6 +333,7 @@ def test_of_a_file_cut_short_the_rest_is_made_and_the_loss_told(suffix: str, tmp
     assert 15 < len(made) < len(all_of_it)
     assert [time for time, _ in made] == [time for time, _ in all_of_it][: len(made)]
     assert main(["upscale", str(source), "-o", str(target), "--overwrite", "--model", "realtime", "--scale", "2"]) == 2
+    assert f"{source}: the file is cut short" in capsys.readouterr().err
 
 
 def test_what_cannot_be_read_at_all_leaves_nothing(tmp_path: Path, enlarge: Enlarge) -> None:

@@ -28,7 +28,7 @@ DRIVER = f"""
 import os, signal, sys
 from pathlib import Path
 from superres import atomic
-from superres.formats import video_streams
+from superres.formats import video_mux
 from superres.options import VideoOptions
 from superres.pipeline import Options, Upscaler
 from superres.workflows import video
@@ -58,8 +58,8 @@ def at(what, function):
     return run
 
 atomic.os.fsync = at("sync", os.fsync)
-video_streams.Multiplexer.write = at("packet", video_streams.Multiplexer.write)
-video_streams.Multiplexer.finish = at("finish", video_streams.Multiplexer.finish)
+video_mux.Multiplexer.write = at("packet", video_mux.Multiplexer.write)
+video_mux.Multiplexer.finish = at("finish", video_mux.Multiplexer.finish)
 options = Options(scale=2, model="nearest", threads=2, video=VideoOptions(preset="ultrafast"))
 with Upscaler(options, folder=Path(folder), opener=lambda *_, **__: Repeating()) as upscaler:
     upscaler.file(source, target, report=lambda *_: reached("frame"))
