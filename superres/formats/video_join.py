@@ -49,30 +49,34 @@ def join_groups(
     Raises:
         OutputError: the disk is full, or the container refuses something.
     """
-    with (
-        open_video(source, name) as container,
-        encoding_errors(str(target)),
-        scratch.open("wb") as file,
-        Multiplexer(file, container, container_of(target), info, encoding, cut) as result,
-    ):
-        header = result.begin()
-        if any(group.header != header for group in groups):
-            raise OutputError(f"{target}: the encoder has changed since the first part was made: run it once more")
-        lasting = _durations(groups, info, cut, whole=not missing_bytes(source))
-        pictures = _pictures(groups, info, result.video, cut, lasting)
-        picture = next(pictures, None)
-        for packet in _copies(container, result, cut, faults):
-            time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
-            while picture is not None and picture.dts * info.time_base <= time:
+    try:
+        with (
+            open_video(source, name) as container,
+            encoding_errors(str(target)),
+            scratch.open("wb") as file,
+            Multiplexer(file, container, container_of(target), info, encoding, cut) as result,
+        ):
+            header = result.begin()
+            if any(group.header != header for group in groups):
+                raise OutputError(f"{target}: the encoder has changed since the first part was made: run it once more")
+            lasting = _durations(groups, info, cut, whole=not missing_bytes(source))
+            pictures = _pictures(groups, info, result.video, cut, lasting)
+            picture = next(pictures, None)
+            for packet in _copies(container, result, cut, faults):
+                time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
+                while picture is not None and picture.dts * info.time_base <= time:
+                    result.write(picture)
+                    picture = next(pictures, None)
+                result.write(packet)
+            while picture is not None:
                 result.write(picture)
                 picture = next(pictures, None)
-            result.write(packet)
-        while picture is not None:
-            result.write(picture)
-            picture = next(pictures, None)
-        result.finish()
-        file.flush()
-        os.fsync(file.fileno())
+            result.finish()
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        scratch.unlink(missing_ok=True)  # where the disk is full it would only be in the way
+        raise
 
 
 def decoding_times(groups: Sequence[Group], first_step: int) -> list[int]:

@@ -22,7 +22,8 @@ _VIDEO_TAGS = re.compile(r"(encoder|duration|bps|number_of_(frames|bytes)|_stati
 _MP4_TAGS = re.compile(
     "(title|artist|album_artist|composer|album|date|encoder|comment|genre|copyright|grouping|lyrics|description|synopsis|"
     "show|episode_id|network|keywords|season_number|episode_sort|track|disc|media_type|hd_video|gapless_playback|"
-    r"compilation|creation_time|location|language|timecode)(-\w+)?"
+    r"compilation|creation_time|location|language|timecode)(-\w+)?",
+    re.IGNORECASE,
 )
 _LARGEST_TIMESCALE = 2**31 - 1
 

@@ -1,8 +1,8 @@
 """Generated training pictures: what photographs have too little of.
 
 Text, line art, textures, dead leaves and grain, drawn several times too large and reduced by area, so that edges are
-as soft as a sensor's.  A kind is one file here and one line in :data:`GENERATORS`; its function draws float32 (H, W, 3) in
-[0, 1], given the height, the width, how many of its pixels make one of the result (``unit``), and a generator.
+as soft as a sensor's.  A kind is one file here and one line in :data:`GENERATORS`; its function draws float32 (H, W, 3)
+in [0, 1], given the height, the width, how many of its pixels make one of the result (``unit``), and a generator.
 """
 
 from __future__ import annotations
