@@ -58,7 +58,10 @@ def join_groups(
         ):
             header = result.begin()
             if any(group.header != header for group in groups):
-                raise OutputError(f"{target}: the encoder has changed since the first part was made: run it once more")
+                raise OutputError(
+                    f"{target}: the encoder has changed since its first part was made: remove {scratch.parent} and run "
+                    "the same command again"
+                )
             lasting = _durations(groups, info, cut, whole=not missing_bytes(source))
             pictures = _pictures(groups, info, result.video, cut, lasting)
             picture = next(pictures, None)

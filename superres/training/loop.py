@@ -130,7 +130,7 @@ class TrainingRun:
         """Forward, backward, clip, update, average; the loss, and the mean squared error if it is wanted.
 
         Raises:
-            FloatingPointError: loss or gradient is not finite; no weight has been touched.
+            FloatingPointError: a loss or gradient is not finite; the checkpoint has not been touched.
         """
         recipe, options = self.recipe, self.recipe.optimiser
         factor = rate_factor(self.step, recipe.steps, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from tiny_models import NearestBackend
 from video_support import Clip, decoded, make_clip
 
 from superres.backends import Backend
+from superres.errors import OutputError
+from superres.formats import video_mux
 from superres.formats.video_store import work_folder_of
 from superres.options import VideoOptions
 from superres.pipeline import Options, Result, Upscaler
@@ -150,6 +153,25 @@ def test_an_interrupt_leaves_what_is_finished(source: Path, tmp_path: Path, enla
     assert seen == list(range(2 * GROUP + 1, FRAMES + 1))
     assert enlarge.computed == FRAMES - 2 * GROUP
     assert target.read_bytes() == once.read_bytes()
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_and_nothing_is_lost(
+    source: Path, tmp_path: Path, enlarge: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "b.mp4"
+
+    def full(self: video_mux.Multiplexer, packet: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(video_mux.Multiplexer, "write", full)
+        with pytest.raises(OutputError, match="disk is full.*same command again"):
+            enlarge(source, target)
+    assert not target.exists()
+    assert not (work_folder_of(target) / "joined").exists()
+    enlarge(source, target)
+    assert enlarge.computed == 0
+    assert len(decoded(target)) == FRAMES
 
 
 def test_an_interrupt_before_anything_is_finished_leaves_nothing(source: Path, tmp_path: Path, enlarge: Run) -> None:
