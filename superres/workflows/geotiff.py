@@ -16,15 +16,9 @@ from superres.atomic import temporary_beside
 from superres.errors import InputError, OptionError
 from superres.formats.gdal import gdal_settings
 from superres.formats.geotiff import open_raster
+from superres.formats.geotiff_finish import add_overviews, cog_leftovers, convert_to_cog
 from superres.formats.geotiff_meaning import Raster
-from superres.formats.geotiff_write import (
-    NamedPlacement,
-    RasterWriter,
-    add_overviews,
-    block_shape,
-    cog_leftovers,
-    convert_to_cog,
-)
+from superres.formats.geotiff_write import NamedPlacement, RasterWriter, block_shape
 from superres.formats.kinds import KINDS
 from superres.formats.table import format_of_name
 from superres.image import PictureInfo
@@ -80,15 +74,17 @@ def upscale_file(
         place = NamedPlacement(target, overwrite=options.overwrite, source=source)
         stack.callback(place.discard)  # does nothing after a commit
         groups, networks = plan_groups(opened, chosen), networks_for(upscaler, info, size)
-        maker = PartMaker(opened, chosen.scaled(*size), groups, upscaler, networks.halo, networks.scale)
+        maker = PartMaker(opened, chosen.scaled(*size), groups, upscaler, networks)
         if all(group.kind == "nearest" for group in groups):
             networks = replace(networks, names=(_NEAREST,), precision="exact")
         result = _noted(chosen, maker.raster, networks)
-        pixels = min(options.memory // _SHARE, _MOST) // (16 + 4 * len(result.bands) * result.dtype.itemsize)
-        parts = Parts(maker, boxes(*size, block_shape(result), pixels), report)
+        # The window itself, as it is packed and unpacked, and as it is read back.
+        pixels = min(options.memory // _SHARE, _MOST) // (4 * len(result.bands) * result.dtype.itemsize)
+        windows = boxes(*size, block_shape(result), pixels)
+        parts = Parts(maker, windows, report)
         spool = None
         if parts.samples > SPOOLED_SAMPLES:
-            key = job_key(source, replace(options, overwrite=False), networks)
+            key = job_key(source, replace(options, overwrite=False), networks, windows)
             spool = stack.enter_context(Spool(spool_path(target), key))
         _write(result, parts, spool, place, target, options)
         place.commit()

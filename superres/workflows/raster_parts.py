@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Any, cast
@@ -13,6 +14,7 @@ from superres.formats.geotiff import Box, RasterSource
 from superres.formats.geotiff_meaning import Raster
 from superres.pipeline import Upscaler
 from superres.workflows.bands import kept_apart, stored
+from superres.workflows.networks import Networks
 from superres.workflows.raster_bands import Group, values_in
 from superres.workflows.raster_grid import Axis, pieces
 from superres.workflows.raster_means import consistent, redistributed
@@ -23,8 +25,11 @@ __all__ = ["PartMaker"]
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
-# Pixels of the result on a side of what goes through the networks at a time; rows that are looked at together.
-_PIECE, _SLAB = 2048, 256
+# Pixels of the result on a side of what goes through the networks at a time, at most and at least, and bytes that one
+# of them takes in each band while it is corrected.
+_PIECE, _LEAST, _COPIES = 2048, 64, 40
+# Rows that are looked at together.
+_SLAB = 256
 
 
 class PartMaker:
@@ -38,8 +43,7 @@ class PartMaker:
         raster: the result.
         groups: its bands.
         upscaler: runs the networks.
-        halo: source pixels that a result depends on around its own place.
-        scale: of the networks.
+        networks: those that it runs.
     """
 
     def __init__(
@@ -48,14 +52,15 @@ class PartMaker:
         raster: Raster,
         groups: Sequence[Group],
         upscaler: Upscaler,
-        halo: int,
-        scale: int,
+        networks: Networks,
     ) -> None:
         self.raster = raster
         self._source, self._groups, self._upscaler = source, groups, upscaler
-        self._halo, self._scale = halo, scale
-        self._rows = Axis.of(source.raster.height, scale, raster.height)
-        self._columns = Axis.of(source.raster.width, scale, raster.width)
+        self._halo, self._scale = networks.halo, networks.scale
+        self._rows = Axis.of(source.raster.height, networks.scale, raster.height)
+        self._columns = Axis.of(source.raster.width, networks.scale, raster.width)
+        together = max(len(group.places) for group in groups)
+        self._piece = min(_PIECE, max(_LEAST, math.isqrt(upscaler.options.memory // 4 // (_COPIES * together))))
 
     def make(self, box: Box, step: Callable[[int], None]) -> Array:
         """The window ``box`` of the result.
@@ -71,7 +76,7 @@ class PartMaker:
             SuperresError: see :mod:`superres.errors`.
         """
         made = np.empty((len(self.raster.bands), box[1] - box[0], box[3] - box[2]), self.raster.dtype)
-        for piece in pieces(box, _PIECE, _PIECE):
+        for piece in pieces(box, self._piece, self._piece):
             rows, columns = slice(piece[0] - box[0], piece[1] - box[0]), slice(piece[2] - box[2], piece[3] - box[2])
             for group in self._groups:
                 parts = [made[place, rows, columns] for place in group.places]

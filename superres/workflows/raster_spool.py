@@ -35,13 +35,13 @@ def spool_path(target: Path) -> Path:
     return real.with_name(f".{os.fsdecode(os.fsencode(real.name)[:200])}.resume")
 
 
-def job_key(source: Path, options: Options, networks: Networks) -> bytes:
+def job_key(source: Path, options: Options, networks: Networks, boxes: Sequence[Box]) -> bytes:
     """32 bytes that differ when anything differs that the result depends on.
 
     The source's path, size and time of change, and those of its mask; every option but the limits; the model files;
-    the version.
+    the windows; the version.
     """
-    facts: list[object] = [__version__, replace(options, limits=Limits()), networks]
+    facts: list[object] = [__version__, replace(options, limits=Limits()), networks, boxes]
     for path in (source, source.with_name(source.name + ".msk"), source.with_name(source.name + ".aux.xml")):
         if path.exists():
             status = path.stat()
