@@ -110,16 +110,22 @@ def _tile(window: Array, info: PictureInfo, chain: NetworkChain) -> Array:
 
 
 def _through(values: Floats, chain: NetworkChain) -> Floats:
-    """(h, w, 1 or 3) through the networks; one channel goes in as three equal ones and comes out as their mean."""
+    """(h, w, 1 or 3) through the networks; one channel goes in as three equal ones and comes out as their mean.
+
+    Values below 0, which float pictures may have, go past the networks: these have never seen any, and answer with
+    numbers that mean nothing.  What lies below 0 is repeated and added.
+    """
     grey = values.shape[2] == 1
-    planes = np.broadcast_to(values, (*values.shape[:2], 3))
+    below = np.minimum(values, 0)
+    planes = np.broadcast_to(values - below, (*values.shape[:2], 3))
 
     def run(part: Array) -> Array:
         large: Floats = chain.run(np.ascontiguousarray(part.transpose(2, 0, 1))[None])[0]
         return large.transpose(1, 2, 0)
 
     large = _in_parts(planes, run, chain)
-    return large.mean(axis=2, keepdims=True) if grey else large
+    large = large.mean(axis=2, keepdims=True) if grey else large
+    return large + below.repeat(chain.scale, axis=0).repeat(chain.scale, axis=1) if below.any() else large
 
 
 def _in_bytes(values: Array, chain: NetworkChain) -> Array:

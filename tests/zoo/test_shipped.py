@@ -14,6 +14,7 @@ from tiny_models import picture
 
 from superres.backends import Backend
 from superres.backends.openvino import has_bf16
+from superres.image import Image
 from superres.pipeline import Options, Upscaler
 from superres.zoo import ZOO, ModelCard, list_cards, load_model
 
@@ -77,6 +78,14 @@ def test_the_card_is_filled_in(card: ModelCard) -> None:
     assert card.training.recipe
     assert card.training.steps > 0
     assert sum(card.training.pictures.values()) > 0
+
+
+def test_values_below_zero_stay_what_they_are(card: ModelCard) -> None:
+    random = np.random.default_rng(0)
+    small = Image.from_array((-0.2 + 0.01 * random.standard_normal((24, 20, 3))).astype(np.float32))
+    with Upscaler(Options(scale=card.scale, model=card.name, precision="fp32", threads=1)) as upscaler:
+        large = upscaler.image(small).samples
+    assert np.abs(large + 0.2).max() < 0.1
 
 
 def test_the_file_is_valid_and_whole(card: ModelCard) -> None:
