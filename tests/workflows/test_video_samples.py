@@ -21,9 +21,6 @@ from superres.options import VideoOptions
 from superres.pipeline import Options, Upscaler
 
 SAMPLES = (
-    "bbb_800x640_768kbps_30fps_avc_pyramid_3b.mp4",
-    "bbb_960x540_60fps_vp8.webm",
-    "bt709_full_range.mp4",
     "cockatoo_vfr_audio.mp4",
     "h265_10bits.mp4",
     "nasa_13013.mp4",
