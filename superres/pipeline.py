@@ -41,9 +41,9 @@ from superres.planes import carried_planes, finished, prepared
 from superres.queueing import prefetched
 from superres.refitting import resized
 from superres.tiling import tile_rows_for_memory
-from superres.zoo import ZOO, list_cards, load_model, locate
+from superres.zoo import ZOO, ModelCard, list_cards, load_model, locate
 
-__all__ = ["Options", "Result", "Upscaler", "target_size", "upscale"]
+__all__ = ["MemoryReader", "Options", "Result", "Upscaler", "fastest_precision", "target_size", "upscale"]
 
 Array = npt.NDArray[Any]
 
@@ -203,7 +203,7 @@ class Upscaler:
         """Enlarge a picture in memory; see :func:`upscale`."""
         info, size = image.info, self.target(image.info, "picture")
         samples, done = np.empty((size[1], size[0], info.channels), info.dtype), 0
-        for strip in self.strips(info, size, _MemoryReader(image), None):
+        for strip in self.strips(info, size, MemoryReader(image), None):
             samples[done : done + len(strip)] = strip
             done += len(strip)
         return image.scaled(samples)
@@ -315,7 +315,7 @@ class Upscaler:
                 for index in range(count):
                     frame = animation.read_frame(index)
                     if before is None or large is None or not np.array_equal(frame, before):
-                        large = np.concatenate(list(self.strips(info, size, _MemoryReader(Image(frame, info)), None)))
+                        large = np.concatenate(list(self.strips(info, size, MemoryReader(Image(frame, info)), None)))
                     before = frame
                     writer.write_frame(large)
                     if report:
@@ -377,11 +377,7 @@ class Upscaler:
         if options.precision in ("fp32", "bf16", "int8"):
             return cast(Precision, options.precision)
         if options.backend == "openvino" and info.dtype == np.uint8:
-            from superres.backends.openvino import has_bf16, has_int8
-
-            if exact and plain and self._cards[scales[0]].int8.sha256 and has_int8():
-                return "int8"
-            return "bf16" if has_bf16() else "fp32"
+            return fastest_precision(self._cards[scales[0]] if exact and plain else None)
         return "fp32"
 
     def strips(
@@ -427,13 +423,27 @@ class Upscaler:
                 yield strip
 
 
-class _MemoryReader:
-    """A reader over a picture in memory."""
+def fastest_precision(card: ModelCard | None) -> Precision:
+    """The fastest arithmetic that this processor has for 8-bit samples.
+
+    Args:
+        card: of the model that would run in int8; None where int8 cannot serve.
+    """
+    from superres.backends.openvino import has_bf16, has_int8
+
+    if card is not None and card.int8.sha256 and has_int8():
+        return "int8"
+    return "bf16" if has_bf16() else "fp32"
+
+
+class MemoryReader:
+    """A reader over a picture in memory; see :class:`superres.formats.Reader`."""
 
     def __init__(self, image: Image) -> None:
         self.info, self._samples = image.info, image.samples
 
     def read(self, start: int, stop: int) -> Array:
+        """Rows ``start .. stop - 1``, not copied."""
         return self._samples[start:stop]
 
     def close(self) -> None:

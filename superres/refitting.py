@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from superres.geometry import nearest_indices
 from superres.resize import AxisResampler, axis_resampler
 
 __all__ = ["resized"]
@@ -53,6 +54,5 @@ def _ready(resampler: AxisResampler, done: int, end: int) -> int:
 
 def _nearest(in_length: int, out_length: int) -> AxisResampler:
     """Each output sample takes the input sample that it lies in."""
-    positions = ((np.arange(out_length) + 0.5) * in_length / out_length).astype(np.int64)
-    indices = np.minimum(positions, in_length - 1)[:, None]
+    indices = nearest_indices(in_length, out_length)[:, None]
     return AxisResampler(indices, np.ones(indices.shape), in_length)

@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from superres.atomic import replace_file
-from superres.errors import MissingExtraError, ModelError, TrainingError
+from superres.errors import ModelError, TrainingError
 from superres.networks.quantised import LEVELS, QuantisedStack, step_and_zero, weight_scales
 from superres.networks.reparam import PlainStack
+from superres.training.warm import read_graph, read_weights
 
 __all__ = ["export_int8", "plain_stack", "tensor_of_bytes", "train_quantised"]
 
@@ -40,13 +41,8 @@ def plain_stack(onnx_file: bytes, name: str) -> PlainStack:
         ModelError: the file holds another kind of network.
         MissingExtraError: the onnx package is not installed.
     """
-    try:
-        import onnx
-        from onnx import numpy_helper
-    except ImportError as error:
-        raise MissingExtraError("onnx", "train") from error
-    graph = onnx.load_model_from_string(onnx_file).graph
-    values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+    graph = read_graph(onnx_file)
+    values = read_weights(graph)
     kinds = [node.op_type for node in graph.node]
     layers = [node for node in graph.node if node.op_type == "Conv" and values[node.input[1]].shape[2:] == (3, 3)]
     expected = ["Conv", "LeakyRelu"] * (len(layers) - 1) + ["Conv"] + ["Add", "Conv", "DepthToSpace"]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from superres.errors import OptionError
 from superres.image import Image
-from superres.pipeline import Options, Upscaler
+from superres.pipeline import Options, Upscaler, fastest_precision
 from superres.resize import resize
 from superres.zoo import ModelCard
 
@@ -84,10 +84,4 @@ def open_enlargers(
 
 def arithmetic(card: ModelCard, precision: str = "auto") -> str:
     """What ``precision`` means for 8-bit RGB pictures, a model and this processor: ``fp32``, ``bf16`` or ``int8``."""
-    if precision != "auto":
-        return precision
-    from superres.backends.openvino import has_bf16, has_int8
-
-    if card.int8.sha256 and has_int8():
-        return "int8"
-    return "bf16" if has_bf16() else "fp32"
+    return fastest_precision(card) if precision == "auto" else precision

@@ -12,7 +12,7 @@ from superres.errors import MissingExtraError, OptionError, SuperresError
 from superres.networks.base import Network
 from superres.zoo import load_model, locate
 
-__all__ = ["warm_start"]
+__all__ = ["read_graph", "read_weights", "warm_start"]
 
 
 def warm_start(network: Network, model: str) -> None:
@@ -34,17 +34,18 @@ def warm_start(network: Network, model: str) -> None:
     if not match:
         raise OptionError(f"warm_start = {model!r}: expected a model and its scale, such as 'standard_x4'")
     folder, name = locate(match[1])
-    graph = _graph(load_model(name, int(match[2]), folder).onnx)
+    graph = read_graph(load_model(name, int(match[2]), folder).onnx)
     try:
         if type(network).load_fused is not Network.load_fused:
             network.load_fused(_convolutions(graph))
         else:
-            _load_named(network, _values(graph))
+            _load_named(network, read_weights(graph))
     except SuperresError as error:
         raise OptionError(f"warm_start = {model!r} does not fit this recipe's network: {error}") from error
 
 
-def _graph(contents: bytes) -> Any:
+def read_graph(contents: bytes) -> Any:
+    """The graph of an ONNX file.  Raises MissingExtraError: the onnx package is not installed."""
     try:
         import onnx
     except ImportError as error:
@@ -52,7 +53,8 @@ def _graph(contents: bytes) -> Any:
     return onnx.load_model_from_string(contents).graph
 
 
-def _values(graph: Any) -> dict[str, Tensor]:
+def read_weights(graph: Any) -> dict[str, Tensor]:
+    """The constants of a graph by name, as tensors of their own."""
     from onnx import numpy_helper
 
     return {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
@@ -60,7 +62,7 @@ def _values(graph: Any) -> dict[str, Tensor]:
 
 def _convolutions(graph: Any) -> list[tuple[Tensor, Tensor]]:
     """(kernel, bias) of every convolution that has a bias, in order."""
-    values = _values(graph)
+    values = read_weights(graph)
     return [
         (values[node.input[1]], values[node.input[2]])
         for node in graph.node

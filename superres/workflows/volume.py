@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from superres.errors import InferenceError, InputError
 from superres.geometry import nearest_indices
-from superres.image import Image, PictureInfo
-from superres.pipeline import Upscaler
+from superres.image import Image
+from superres.pipeline import MemoryReader, Upscaler
 from superres.workflows.growth import Grid, Growth
 from superres.workflows.through_plane import Enlarge, enlarge_axis
 
@@ -69,23 +69,6 @@ class Values:
         return np.clip(np.floor(values + 0.5), float(limits.min), top).astype(dtype)
 
 
-class _Plane:
-    """A reader over one grey float picture; see :class:`superres.formats.Reader`."""
-
-    def __init__(self, plane: Floats) -> None:
-        self._image = Image.from_array(plane)
-
-    @property
-    def info(self) -> PictureInfo:
-        return self._image.info
-
-    def read(self, start: int, stop: int) -> Array:
-        return self._image.samples[start:stop]
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-
 def picture_enlarger(upscaler: Upscaler) -> Enlarge:
     """Pictures through the upscaler's networks; a constant one stays constant without them.
 
@@ -96,7 +79,7 @@ def picture_enlarger(upscaler: Upscaler) -> Enlarge:
     def enlarge(plane: Floats, size: tuple[int, int]) -> Floats:
         if np.array_equal(plane, np.broadcast_to(plane[0, 0], plane.shape), equal_nan=True):
             return np.full(size, plane[0, 0], np.float32)
-        reader = _Plane(np.ascontiguousarray(plane))
+        reader = MemoryReader(Image.from_array(np.ascontiguousarray(plane)))
         strips = upscaler.strips(reader.info, (size[1], size[0]), reader, None)
         large: Floats = np.concatenate(list(strips))[:, :, 0]
         _check_range(plane, large)
