@@ -21,8 +21,8 @@ def chain_scales(factor: float, available: Sequence[int]) -> tuple[int, ...]:
     """The fewest networks, and among those the smallest product, that enlarge by at least ``factor``.
 
     Args:
-        factor: wanted enlargement, above 1 and at most :data:`LARGEST_SCALE`.
-        available: scales that a model has.
+        factor: wanted enlargement, 1 to :data:`LARGEST_SCALE`.
+        available: scales that a model has; x1, which only cleans, serves a factor of exactly 1 and no other.
 
     Returns:
         Scales in ascending order: the first networks run on fewer pixels, so the small ones go first.
@@ -33,13 +33,17 @@ def chain_scales(factor: float, available: Sequence[int]) -> tuple[int, ...]:
     >>> chain_scales(4, [2, 3, 4]), chain_scales(6, [2, 3, 4]), chain_scales(1.5, [2, 3, 4])
     ((4,), (2, 3), (2,))
     """
-    if not (math.isfinite(factor) and 1 < factor <= LARGEST_SCALE):
+    least = 1 if 1 in available else math.nextafter(1, 2)
+    if not (math.isfinite(factor) and least <= factor <= LARGEST_SCALE):
         raise OptionError(f"scale {factor:g}: expected more than 1 and at most {LARGEST_SCALE}")
+    if factor == 1:
+        return (1,)
     # A size given in whole pixels misses an exact factor by a rounding: a part in a thousand is no reason for
     # a larger network.
     wanted = factor * 0.999
-    singles = [(a,) for a in sorted(available) if a >= wanted]
-    pairs = [(a, b) for a in sorted(available) for b in sorted(available) if a <= b and a * b >= wanted]
+    enlarging = sorted(scale for scale in available if scale > 1)
+    singles = [(a,) for a in enlarging if a >= wanted]
+    pairs = [(a, b) for a in enlarging for b in enlarging if a <= b and a * b >= wanted]
     if singles:
         return singles[0]
     if pairs:

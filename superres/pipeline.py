@@ -28,7 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from superres.backends import Backend, Precision, open_backend
-from superres.chain import LARGEST_SCALE, NetworkChain, chain_scales
+from superres.chain import LARGEST_SCALE, NetworkChain
+from superres.choice import AUTO, Choice, choose, families
 from superres.enlarging import enlarged
 from superres.errors import OptionError
 from superres.formats import Limits, Reader, open_reader, open_writer
@@ -56,9 +57,10 @@ class Options:
     """How to enlarge.
 
     Attributes:
-        scale: enlargement factor, above 1 and at most 16; or
+        scale: enlargement factor, above 1 and at most 16, or 1 for a model that can clean without enlarging; or
         size: (width, height) of the result, either may be 0 to follow the aspect ratio.  Not both.
-        model: family name of a shipped model, or ``FOLDER/NAME`` for models of your own.
+        model: ``auto``, see :func:`superres.choice.choose`; or the family name of a shipped model, or ``FOLDER/NAME``
+            for models of your own.
         precision: ``auto``, ``fp32``, ``bf16`` or ``int8``.  For opaque 8-bit pictures at a scale that has a network of
             its own, ``auto`` takes int8 where the model has it and the processor is made for it; for other 8-bit
             pictures bf16; for all others fp32.
@@ -75,7 +77,7 @@ class Options:
 
     scale: float | None = None
     size: tuple[int, int] | None = None
-    model: str = "standard"
+    model: str = AUTO
     precision: str = "auto"
     backend: str = "openvino"
     threads: int = 0
@@ -102,7 +104,8 @@ class Options:
 class Result:
     """What was done: sizes as (width, height), networks in the order they ran, wall seconds.
 
-    ``warnings`` say what of a damaged source is lacking in the result.
+    ``warnings`` say what of a damaged source is lacking in the result; ``reason`` says why the networks were chosen,
+    where the source decided.
     """
 
     source: str
@@ -113,15 +116,16 @@ class Result:
     precision: str
     seconds: float
     warnings: tuple[str, ...] = ()
+    reason: str = ""
 
 
-def upscale(image: Image, scale: float = 4, *, model: str = "standard", options: Options | None = None) -> Image:
+def upscale(image: Image, scale: float = 4, *, model: str = AUTO, options: Options | None = None) -> Image:
     """Enlarge a picture in memory.
 
     Args:
         image: what :func:`superres.read` gave, or :meth:`superres.Image.from_array`.
-        scale: enlargement factor, above 1 and at most 16.
-        model: family name of a shipped model.
+        scale: enlargement factor, above 1 and at most 16, or 1 to clean with a model that can.
+        model: family name of a shipped model, or ``auto``.
         options: everything else; its own scale, size and model win over the two above.
 
     Returns:
@@ -142,10 +146,10 @@ def target_size(width: int, height: int, options: Options) -> tuple[int, int]:
     """
     if options.size is None:
         factor = 4.0 if options.scale is None else options.scale
-        if not 1 < factor <= LARGEST_SCALE:
-            raise OptionError(f"scale {factor:g}: expected more than 1 and at most {LARGEST_SCALE}")
+        if not 1 <= factor <= LARGEST_SCALE:
+            raise OptionError(f"scale {factor:g}: expected more than 1, or 1 to clean, and at most {LARGEST_SCALE}")
         scaled = scaled_length(width, factor), scaled_length(height, factor)
-        if scaled == (width, height):
+        if scaled == (width, height) and factor != 1:
             raise OptionError(f"scale {factor:g} would not change the size of {width}x{height}: use a larger one")
         return scaled
     wide, high = options.size
@@ -179,13 +183,12 @@ class Upscaler:
 
     def __init__(self, options: Options, *, folder: Path = ZOO, opener: Callable[..., Backend] = open_backend) -> None:
         self.options = options
-        self._folder, self._family = locate(options.model, folder)
+        self._folder, self._wanted = locate(options.model, folder)
         self._opener = opener
-        self._cards = {card.scale: card for card in list_cards(self._folder) if card.name == self._family}
-        self._scales = sorted(self._cards)
-        if not self._scales:
-            load_model(self._family, 4, self._folder)  # raises, naming the models there are
-        self._chains: dict[tuple[tuple[int, ...], Precision], NetworkChain] = {}
+        self._families = families(list_cards(self._folder))
+        if self._wanted != AUTO and self._wanted not in self._families:
+            load_model(self._wanted, 4, self._folder)  # raises, naming the models there are
+        self._chains: dict[tuple[tuple[str, ...], Precision], NetworkChain] = {}
 
     def __enter__(self) -> Upscaler:
         return self
@@ -244,14 +247,16 @@ class Upscaler:
             info, size = self._animation_file(source, target, called, report)
         else:
             info, size = self._still_file(source, target, called, stream, report)
+        choice = self.choice(info, _factor(info, size))
         return Result(
             source=called,
             target=str(target) if target else "standard output",
             source_size=(info.width, info.height),
             target_size=size,
-            networks=tuple(f"{self._family} x{s}" for s in self._chain_scales(info, size)),
+            networks=choice.names,
             precision=self.chain(info, size).precision,
             seconds=time.perf_counter() - started,
+            reason=choice.reason,
         )
 
     def _still_file(
@@ -335,11 +340,12 @@ class Upscaler:
         """
         size = target_size(info.width, info.height, self.options)
         self.options.limits.check_output(name, (info.height, info.width), (size[1], size[0]), frames)
-        self._chain_scales(info, size)
+        self.choice(info, _factor(info, size))
         return size
 
-    def _chain_scales(self, info: PictureInfo, size: tuple[int, int]) -> tuple[int, ...]:
-        return chain_scales(max(size[0] / info.width, size[1] / info.height), self._scales)
+    def choice(self, info: PictureInfo, factor: float) -> Choice:
+        """The models for an enlargement, not loaded yet; see :func:`superres.choice.choose`."""
+        return choose(self._wanted, self._families, info, factor)
 
     def chain(self, info: PictureInfo, size: tuple[int, int]) -> NetworkChain:
         """The networks for an enlargement, loaded once.
@@ -351,33 +357,35 @@ class Upscaler:
         Raises:
             OptionError, ModelError: they cannot serve this picture, or cannot be loaded.
         """
-        scales, options = self._chain_scales(info, size), self.options
-        precision = self._precision(info, size, scales)
-        if (scales, precision) not in self._chains:
-            models = [load_model(self._family, scale, self._folder, int8=precision == "int8") for scale in scales]
+        choice, options = self.choice(info, _factor(info, size)), self.options
+        precision = self._precision(info, size, choice.cards)
+        if (choice.names, precision) not in self._chains:
+            models = [load_model(c.name, c.scale, self._folder, int8=precision == "int8") for c in choice.cards]
             chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
-            self._chains[scales, precision] = chain
-        return self._chains[scales, precision]
+            self._chains[choice.names, precision] = chain
+        return self._chains[choice.names, precision]
 
-    def _precision(self, info: PictureInfo, size: tuple[int, int], scales: tuple[int, ...]) -> Precision:
+    def _precision(self, info: PictureInfo, size: tuple[int, int], cards: tuple[ModelCard, ...]) -> Precision:
         """The arithmetic for a picture: bf16 resolves 8 bits with room to spare and 16 bits not at all; int8 is bytes.
 
         Raises:
             OptionError: ``int8`` was asked for and cannot serve this picture.
         """
         options = self.options
-        exact = len(scales) == 1 and size == (info.width * scales[0], info.height * scales[0])
+        scale = cards[0].scale
+        exact = len(cards) == 1 and size == (info.width * scale, info.height * scale)
         plain = info.dtype == np.uint8 and not info.alpha
         if options.precision == "int8" and not (exact and plain):
+            scales = sorted(self._families[cards[0].name])
             raise OptionError(
-                f"precision int8 serves opaque 8-bit pictures at x{', x'.join(map(str, self._scales))}; this one is "
+                f"precision int8 serves opaque 8-bit pictures at x{', x'.join(map(str, scales))}; this one is "
                 f"{info.dtype}{' with transparency' if info.alpha else ''}, {info.width} x {info.height} to "
                 f"{size[0]} x {size[1]}: use --precision auto"
             )
         if options.precision in ("fp32", "bf16", "int8"):
             return cast(Precision, options.precision)
         if options.backend == "openvino" and info.dtype == np.uint8:
-            return fastest_precision(self._cards[scales[0]] if exact and plain else None)
+            return fastest_precision(cards[0] if exact and plain else None)
         return "fp32"
 
     def strips(
@@ -448,6 +456,10 @@ class MemoryReader:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _factor(info: PictureInfo, size: tuple[int, int]) -> float:
+    return max(size[0] / info.width, size[1] / info.height)
 
 
 def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool) -> tuple[int, int]:

@@ -83,9 +83,11 @@ def upscale(
         str | None,
         typer.Option("-o", "--output", help="File, or folder (made if absent); - for standard output."),
     ] = None,
-    scale: Annotated[float | None, typer.Option(help="Enlargement, above 1 up to 16.  [default: 4]")] = None,
+    scale: Annotated[float | None, typer.Option(help="Enlargement up to 16; 1 only cleans.  [default: 4]")] = None,
     size: Annotated[str | None, typer.Option(help="Size of the result: 3840x2160, 3840x or x2160.")] = None,
-    model: Annotated[str, typer.Option(help="A name from 'superres models', or FOLDER/NAME.")] = "standard",
+    model: Annotated[
+        str, typer.Option(help="A name from 'superres models', FOLDER/NAME, or auto: the source decides.")
+    ] = "auto",
     format: Annotated[str | None, typer.Option(help="png, jpeg, tiff, webp, avif.")] = None,
     quality: Annotated[
         int | None, typer.Option(help="Of a lossy format, 1-100; of a video its encoder's CRF, less is better.")

@@ -38,6 +38,7 @@ class _Outcome:
             return (
                 f"{r.source} → {r.target}  {r.source_size[0]}×{r.source_size[1]} → {r.target_size[0]}×"
                 f"{r.target_size[1]}  {' + '.join(r.networks)} ({r.precision})  {r.seconds:.1f} s"
+                + (f"  ({r.reason}; --model decides otherwise)" if r.reason else "")
             )
         return f"{self.source}: there already, left as it is" if self.skipped else f"superres: {self.error}"
 

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from superres import __version__
-from superres.chain import chain_scales
 from superres.errors import OptionError
 from superres.formats.dicom import DicomFile
 from superres.formats.dicom_guard import guarded
@@ -27,7 +26,6 @@ from superres.formats.dicom_write import check_size, describe_pixels, result_syn
 from superres.geometry import nearest_indices
 from superres.image import Image, PictureInfo
 from superres.pipeline import Options, Result, Upscaler
-from superres.zoo import ZOO, list_cards, locate
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -89,7 +87,8 @@ def plan_enlargement(files: Sequence[DicomFile], upscaler: Upscaler, name: str) 
     size = upscaler.target(_info(before), name, sum(file.layout.frames for file in files))
     for file, syntax in zip(files, syntaxes, strict=True):
         check_size(_after(file.layout, size), syntax, file.name)
-    networks = (_NEAREST,) if before.labels else _networks(upscaler, before, size)
+    factor = max(size[0] / before.columns, size[1] / before.rows)
+    networks = (_NEAREST,) if before.labels else upscaler.choice(_info(before), factor).names
     precision = "exact" if before.labels else "bf16" if options.precision == "bf16" else "fp32"
     return Enlargement(before, size, _window(files), networks, precision, Identities())
 
@@ -123,15 +122,6 @@ def _info(layout: Layout) -> PictureInfo:
 
 def _after(layout: Layout, size: tuple[int, int]) -> Layout:
     return replace(layout, rows=size[1], columns=size[0])
-
-
-def _networks(upscaler: Upscaler, before: Layout, size: tuple[int, int]) -> tuple[str, ...]:
-    folder, family = locate(upscaler.options.model, ZOO)
-    available = [card.scale for card in list_cards(folder) if card.name == family]
-    if not available:  # an upscaler with a folder of its own
-        return (family,)
-    factor = max(size[0] / before.columns, size[1] / before.rows)
-    return tuple(f"{family} x{scale}" for scale in chain_scales(factor, available))
 
 
 def _window(files: Sequence[DicomFile]) -> Window:

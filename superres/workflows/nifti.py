@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from superres import __version__
-from superres.chain import LARGEST_SCALE, chain_scales
+from superres.chain import LARGEST_SCALE
 from superres.errors import OptionError
 from superres.formats.mapped import mapped_array
 from superres.formats.nifti import Volume, open_volume, volumes
 from superres.formats.nifti_write import create_volume, enlarged_header
+from superres.image import Image
 from superres.pipeline import Options, Result, Upscaler
 from superres.workflows.growth import Growth, plan_growth
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
-from superres.zoo import ZOO, list_cards, locate
 
 __all__ = ["upscale_file"]
 
@@ -90,18 +90,14 @@ def _networks(upscaler: Upscaler, growth: Growth) -> tuple[str, ...]:
     Raises:
         OptionError: they do not reach the factor.
     """
-    folder, family = locate(upscaler.options.model, ZOO)
-    available = [card.scale for card in list_cards(folder) if card.name == family]
-    if not available:  # an upscaler with a folder of its own
-        return (family,)
     scales = [after / before for before, after in zip(growth.before, growth.after, strict=True)]
+    plane = Image.from_array(np.zeros((1, 1), np.float32)).info
     names: list[str] = []
     if growth.in_plane is not None:
-        factor = max(scales[axis] for axis in growth.in_plane)
-        names += [f"{family} x{s}" for s in chain_scales(factor, available)]
+        names += upscaler.choice(plane, max(scales[axis] for axis in growth.in_plane)).names
     if growth.through is not None:
         factor = min(scales[growth.through], LARGEST_SCALE)
-        names += [f"{family} x{s} through-plane" for s in chain_scales(factor, available)]
+        names += [f"{name} through-plane" for name in upscaler.choice(plane, factor).names]
     return tuple(names)
 
 

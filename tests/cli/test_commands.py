@@ -122,7 +122,7 @@ def test_streams() -> None:
     ("arguments", "words"),
     [
         (["upscale", "gone.png"], ["gone.png", "no such file"]),
-        (["upscale", "{a}", "--scale", "1"], ["scale 1", "16"]),
+        (["upscale", "{a}", "--scale", "1"], ["scale 1", "restore"]),
         (["upscale", "{a}", "--scale", "nan"], ["scale nan"]),
         (["upscale", "{a}", "--scale", "17"], ["17", "16"]),
         (["upscale", "{a}", "--size", "10x10"], ["10x10", "not larger"]),

@@ -345,7 +345,7 @@ def test_the_command(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_an_upscaler_with_a_folder_of_its_own(tiny_folder: Path, tmp_path: Path) -> None:
     source = save(tmp_path / "a.nii", numbers((7, 6, 4)))
     with Upscaler(Options(scale=2, model="nearest"), folder=tiny_folder, opener=open_nearest) as upscaler:
-        assert upscaler.file(source, tmp_path / "b.nii").networks == ("nearest",)
+        assert upscaler.file(source, tmp_path / "b.nii").networks == ("nearest x2",)
 
 
 # --- Real files -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""Which models enlarge a picture: by what was asked for, and by what the source is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from superres.chain import chain_scales
+from superres.errors import ModelError, OptionError, near_match
+from superres.image import PictureInfo
+from superres.zoo import ModelCard
+
+__all__ = ["AUTO", "Choice", "choose", "families"]
+
+#: Ask for this and the source decides.
+AUTO = "auto"
+
+_FAITHFUL, _CLEANING = "standard", "restore"
+
+Families = Mapping[str, Mapping[int, ModelCard]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The models for one enlargement.
+
+    Attributes:
+        cards: in the order they run.
+        reason: why they and no others, for people; empty when they are what was asked for.
+    """
+
+    cards: tuple[ModelCard, ...]
+    reason: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As results tell them: ``standard x4``."""
+        return tuple(f"{card.name} x{card.scale}" for card in self.cards)
+
+
+def families(cards: Iterable[ModelCard]) -> dict[str, dict[int, ModelCard]]:
+    """Cards by name and scale."""
+    found: dict[str, dict[int, ModelCard]] = {}
+    for card in cards:
+        found.setdefault(card.name, {})[card.scale] = card
+    return found
+
+
+def choose(wanted: str, known: Families, info: PictureInfo, factor: float) -> Choice:
+    """Choose the models for an enlargement.
+
+    ``auto`` takes ``restore`` for what went through lossy compression (JPEG, lossy WebP, video...), since faithful
+    models make its blocks and its noise larger too, and ``standard`` for all else.  Where two networks follow each
+    other and the first restores, the second is a faithful one: there is nothing left to clean.
+
+    Args:
+        wanted: a family's name, or ``auto``.
+        known: what there is; see :func:`families`.
+        info: of the source.
+        factor: enlargement, 1 (only clean) to 16.
+
+    Raises:
+        ModelError: no such family.
+        OptionError: a factor out of range, or one that the family's networks do not reach.
+    """
+    if wanted != AUTO:
+        if wanted not in known:
+            raise ModelError(f"model {wanted!r} is unknown: expected one of {sorted(known)}{near_match(wanted, known)}")
+        return Choice(_chain(known, wanted, factor))
+    if info.lossy and _CLEANING in known and _reaches(known[_CLEANING], factor):
+        return Choice(_chain(known, _CLEANING, factor), f"a {info.format} source has lossy compression to undo")
+    if _FAITHFUL not in known:
+        raise ModelError(f"model {AUTO!r}: there is no {_FAITHFUL!r} here, only {sorted(known)}: name one with --model")
+    return Choice(_chain(known, _FAITHFUL, factor))
+
+
+def _chain(known: Families, family: str, factor: float) -> tuple[ModelCard, ...]:
+    own = known[family]
+    if factor == 1 and 1 not in own:
+        raise OptionError(f"scale 1 only cleans, which model {family!r} does not do: use --model {_CLEANING}")
+    first, *rest = chain_scales(factor, sorted(own))
+    after = known.get(_FAITHFUL, {}) if own[first].kind == "restore" else {}
+    return (own[first], *(after.get(scale, own[scale]) for scale in rest))
+
+
+def _reaches(own: Mapping[int, ModelCard], factor: float) -> bool:
+    try:
+        chain_scales(factor, sorted(own))
+    except OptionError:
+        return False
+    return True

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from superres.choice import AUTO, Choice, choose, families
+from superres.errors import ModelError, OptionError
+from superres.image import Image, PictureInfo
+from superres.zoo import ModelCard
+
+
+def card(name: str, scale: int) -> ModelCard:
+    kind = "restore" if name == "restore" else "faithful"
+    return ModelCard(
+        name=name, architecture="reparam", scale=scale, channels=3, halo=1, parameters=1, gmacs=1.0, kind=kind,
+        licence="Apache-2.0", sha256="0" * 64,
+    )  # fmt: skip
+
+
+CARDS = [*(card("standard", s) for s in (2, 3, 4)), *(card("restore", s) for s in (1, 2, 4)), card("mine", 2)]
+KNOWN = families(CARDS)
+CLEAN = Image.from_array(np.zeros((4, 4, 3), np.uint8)).info
+LOSSY = replace(CLEAN, lossy=True, format="jpeg")
+
+
+def test_families() -> None:
+    assert {name: sorted(scales) for name, scales in KNOWN.items()} == {
+        "standard": [2, 3, 4],
+        "restore": [1, 2, 4],
+        "mine": [2],
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "info", "factor", "names"),
+    [
+        (AUTO, CLEAN, 4, ("standard x4",)),
+        (AUTO, CLEAN, 8, ("standard x2", "standard x4")),
+        (AUTO, LOSSY, 4, ("restore x4",)),
+        (AUTO, LOSSY, 1, ("restore x1",)),
+        (AUTO, LOSSY, 1.5, ("restore x2",)),
+        (AUTO, LOSSY, 3, ("restore x4",)),
+        (AUTO, LOSSY, 8, ("restore x2", "standard x4")),
+        ("standard", LOSSY, 2, ("standard x2",)),
+        ("restore", CLEAN, 16, ("restore x4", "standard x4")),
+        ("mine", LOSSY, 4, ("mine x2", "mine x2")),
+    ],
+)
+def test_the_table(wanted: str, info: PictureInfo, factor: float, names: tuple[str, ...]) -> None:
+    assert choose(wanted, KNOWN, info, factor).names == names
+
+
+@given(st.floats(1.01, 16), st.booleans())
+def test_reaches_the_factor(factor: float, lossy: bool) -> None:
+    chosen = choose(AUTO, KNOWN, LOSSY if lossy else CLEAN, factor)
+    assert np.prod([c.scale for c in chosen.cards]) >= factor * 0.999
+    assert {c.name for c in chosen.cards[1:]} <= {"standard"}
+
+
+def test_the_reason_is_given_only_where_the_source_decided() -> None:
+    assert "jpeg source has lossy compression" in choose(AUTO, KNOWN, LOSSY, 4).reason
+    assert choose("restore", KNOWN, LOSSY, 4).reason == choose(AUTO, KNOWN, CLEAN, 4).reason == ""
+
+
+def test_without_a_restoring_model_or_out_of_its_reach() -> None:
+    faithful = families(c for c in CARDS if c.name != "restore")
+    assert choose(AUTO, faithful, LOSSY, 4).names == ("standard x4",)
+    only_one = families([*faithful["standard"].values(), card("restore", 1)])
+    assert choose(AUTO, only_one, LOSSY, 4).names == ("standard x4",)
+
+
+def test_errors() -> None:
+    with pytest.raises(ModelError, match="'restor' is unknown.*restore"):
+        choose("restor", KNOWN, CLEAN, 4)
+    with pytest.raises(ModelError, match="there is no 'standard' here"):
+        choose(AUTO, families([card("mine", 2)]), CLEAN, 2)
+    with pytest.raises(OptionError, match="scale 1 only cleans.*--model restore"):
+        choose(AUTO, KNOWN, CLEAN, 1)
+    with pytest.raises(OptionError, match="reach less"):
+        choose("mine", KNOWN, CLEAN, 5)
+
+
+def test_nothing_chosen_is_no_reason() -> None:
+    assert Choice(()).names == ()
