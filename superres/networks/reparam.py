@@ -166,7 +166,8 @@ class ReparamNet(Network):
     def load_fused(self, convolutions: list[tuple[Tensor, Tensor]]) -> None:
         """Start from a deployed network of any scale: the inverse of :meth:`fused`.
 
-        Hidden layers are taken over; the last convolution only when its shape fits.
+        Hidden layers are taken over; the last convolution only when its shape fits.  A network of one channel takes one
+        of colours as it answers to three equal channels: the mean of its results.
 
         Args:
             convolutions: (kernel, bias) of the deployed network's 3x3 convolutions, in order.
@@ -174,6 +175,8 @@ class ReparamNet(Network):
         Raises:
             OptionError: another number of layers, or other features.
         """
+        if self.channels == 1 and convolutions and convolutions[0][0].shape[1] == 3:
+            convolutions = _as_grey(convolutions)
         theirs = [tuple(kernel.shape) for kernel, _ in convolutions[:-1]]
         ours = [tuple(self.head.weight.shape)] + [tuple(c.kernel.shape) for c in self._hidden()]
         if theirs != ours:
@@ -191,3 +194,11 @@ class ReparamNet(Network):
 
     def _hidden(self) -> list[ReparamConv]:
         return [layer for layer in self.body if isinstance(layer, ReparamConv)]
+
+
+def _as_grey(convolutions: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+    """A network of three colours as one of a single channel: it is given three times, the results are averaged."""
+    (head, offsets), *hidden, (tail, biases) = convolutions
+    # Of the last convolution's outputs those of one colour lie together.
+    folded = tail.unflatten(0, (3, -1)).mean(0), biases.unflatten(0, (3, -1)).mean(0)
+    return [(head.sum(1, keepdim=True), offsets), *hidden, folded]

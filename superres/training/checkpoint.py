@@ -13,6 +13,7 @@ from superres.atomic import replace_file
 from superres.errors import OptionError, TrainingError
 from superres.networks import build_network
 from superres.networks.base import Network
+from superres.training.patches import PLANES
 from superres.training.recipe import Recipe
 from superres.training.recipe_file import recipe_from_mapping, recipe_to_mapping
 from superres.training.warm import warm_start
@@ -34,12 +35,15 @@ def make_network(recipe: Recipe) -> Network:
     """The untrained network of a recipe, initialised from its seed.
 
     Raises:
-        OptionError: an option out of its range, or a network that does not take RGB pictures.
+        OptionError: an option out of its range, or a network that does not take the planes of ``data.planes``.
     """
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.network.architecture, recipe.scale, dict(recipe.network.options))
-    if network.channels != 3:
-        raise OptionError(f"network.channels = {network.channels}: training pictures are RGB, expected 3")
+    channels = PLANES[recipe.data.planes].high
+    if network.channels != channels:
+        raise OptionError(
+            f"network.channels = {network.channels} with data.planes = {recipe.data.planes!r}: expected {channels}"
+        )
     return network
 
 

@@ -70,6 +70,7 @@ def finetune_recipe(model: str, scale: int, options: FinetuneOptions) -> Recipe:
         data=DataOptions(
             folders=(".",),
             degradation=options.degradation or origin.data.degradation,
+            planes=origin.data.planes,
             patch=options.patch,
             batch=options.batch,
         ),

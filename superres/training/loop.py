@@ -45,7 +45,7 @@ class _Supervised(nn.Module):
         self.network = network
 
     def forward(self, low: Tensor) -> list[tuple[int, Tensor]]:
-        """uint8 (N, 3, H, W) -> outputs, see :meth:`superres.networks.base.Network.supervised`."""
+        """uint8 (N, C, H, W) -> outputs, see :meth:`superres.networks.base.Network.supervised`."""
         return self.network.supervised(low.float().div_(255))
 
 
@@ -79,7 +79,9 @@ class TrainingRun:
         self._model, *self._steppers = self.fabric.setup(_Supervised(self.network), *self.optimisers)
         self.average = [p.detach().clone() for p in self.network.parameters()]
         self.objective = Objective(recipe, self.fabric.device)
-        self.adversary = Adversary(recipe.adversarial, 3, self.fabric) if recipe.loss.adversarial else None
+        self.adversary = (
+            Adversary(recipe.adversarial, self.network.channels, self.fabric) if recipe.loss.adversarial else None
+        )
         folder.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
             self._restore()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,34 @@ from superres.degrade.patch import degrade_patch
 from superres.resize import resize
 from superres.training.augment import cutblur, exchanged, mixed, turned
 from superres.training.data import Pair
+from superres.training.grey import grey_pair
 from superres.training.recipe import DataOptions
 
-__all__ = ["Cut", "Slot", "cut", "make_patches"]
+__all__ = ["PLANES", "Cut", "Planes", "Slot", "cut", "make_patches"]
 
 Bytes = npt.NDArray[np.uint8]
 
 #: Low-resolution pixels around a patch that its degradation may look at: the margin of ``degrade_patch`` and the 7
 #: more that it draws.
 _AROUND = 15
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What a network sees of a pair of RGB patches.
+
+    Attributes:
+        low, high: how many planes its input and its result have.
+        make: (low, high, scale, generator) -> those of a pair; None where they are the colours.
+    """
+
+    low: int
+    high: int
+    make: Callable[[Bytes, Bytes, int, np.random.Generator], tuple[Bytes, Bytes]] | None = None
+
+
+#: The values of ``data.planes``.
+PLANES = {"colour": Planes(3, 3), "grey": Planes(1, 1, grey_pair)}
 
 
 @dataclass(frozen=True)
@@ -80,19 +99,24 @@ def cut(pair: Pair, top: int, left: int, patch: int, scale: int, turn: int) -> C
 
 
 def make_patches(slots: Sequence[Slot], scale: int, options: DataOptions) -> tuple[Bytes, Bytes]:
-    """Low (N, patch, patch, 3) and high (N, scale*patch, scale*patch, 3) patches of one size, uint8.
+    """Low (N, patch, patch, C) and high (N, scale*patch, scale*patch, D) patches of one size, uint8.
 
+    C and D are those of ``options.planes``.
     The result depends on the arguments alone, whatever process runs it.
     """
-    patch = slots[0].patch
-    low = np.empty((len(slots), patch, patch, 3), np.uint8)
-    high = np.empty((len(slots), patch * scale, patch * scale, 3), np.uint8)
+    patch, planes = slots[0].patch, PLANES[options.planes]
+    low = np.empty((len(slots), patch, patch, planes.low), np.uint8)
+    high = np.empty((len(slots), patch * scale, patch * scale, planes.high), np.uint8)
     for index, slot in enumerate(slots):
-        low[index], high[index] = _make(slot, scale, options)
+        pair = _colours(slot, scale, options)
+        if planes.make is not None:
+            # A stream of its own: no other draw depends on what planes are made.
+            pair = planes.make(*pair, scale, np.random.default_rng((*slot.seed, 2)))
+        low[index], high[index] = pair
     return low, high
 
 
-def _make(slot: Slot, scale: int, options: DataOptions) -> tuple[Bytes, Bytes]:
+def _colours(slot: Slot, scale: int, options: DataOptions) -> tuple[Bytes, Bytes]:
     random = np.random.default_rng(slot.seed) if slot.draws else None
     low, high = _sides(slot.cut, slot.patch, scale, options.degradation, random)
     if random is None:

@@ -42,6 +42,8 @@ class DataOptions:
     Attributes:
         folders: folders of pictures, searched recursively; relative ones are taken from the ``--data`` folder.
         degradation: a key of :data:`superres.degrade.DEGRADATIONS`.
+        planes: what a network sees of a patch, a key of :data:`superres.training.patches.PLANES`: ``colour`` for RGB,
+            ``grey`` for one plane, a mix of the colours drawn for every patch.
         patch: low-resolution patch size in pixels.
         batch: patches per step, over all processes together.
         patches: later sizes as ``[from, patch, batch]`` rows; ``from`` is a share of the steps, rising.
@@ -55,6 +57,7 @@ class DataOptions:
 
     folders: tuple[str, ...] = ("train",)
     degradation: str = "bicubic"
+    planes: str = "colour"
     patch: int = 48
     batch: int = 16
     patches: tuple[tuple[float, int, int], ...] = ()

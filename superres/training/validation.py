@@ -67,9 +67,10 @@ class Validator:
 
 @torch.no_grad()
 def _enlarged(network: Network, low: Bytes, device: torch.device) -> Bytes:
-    """uint8 (H, W, 3) -> uint8 (scale*H, scale*W, 3)."""
-    batch = torch.from_numpy(low).to(device).permute(2, 0, 1)[None].float() / 255
-    high: npt.NDArray[Any] = network(batch)[0].permute(1, 2, 0).cpu().numpy()
+    """uint8 (H, W, 3) -> uint8 (scale*H, scale*W, 3); a network of one channel takes each colour alone."""
+    planes = torch.from_numpy(low).to(device).permute(2, 0, 1).float() / 255
+    large = network(planes[:, None])[:, 0] if network.channels == 1 else network(planes[None])[0]
+    high: npt.NDArray[Any] = large.permute(1, 2, 0).cpu().numpy()
     return np.asarray(np.clip(high, 0, 1) * np.float32(255) + np.float32(0.5), np.uint8)
 
 

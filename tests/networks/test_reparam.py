@@ -29,6 +29,18 @@ def test_a_warm_start_takes_the_layers_over(scale: int) -> None:
     assert all(float(p.grad.abs().sum()) > 0 for key, p in ours.named_parameters() if not key.endswith("enter"))
 
 
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_grey_network_starts_as_a_colour_one_given_grey(scale: int) -> None:
+    theirs = trained(NAME, 2, SMALL[NAME])
+    ours = build_network(NAME, scale, {**SMALL[NAME], "channels": 1})
+    ours.load_fused([(layer.weight.detach(), layer.bias.detach()) for layer in theirs.fused().convolutions])
+    if scale == 2:
+        batch = torch.rand(1, 1, 9, 9)
+        with torch.no_grad():
+            expected = theirs(batch.expand(1, 3, 9, 9)).mean(1, keepdim=True)
+            assert torch.allclose(ours(batch), expected, atol=1e-5)
+
+
 def test_a_warm_start_from_another_shape_is_refused() -> None:
     wide = trained(NAME, 2, {**SMALL[NAME], "features": 7}).fused().convolutions
     with pytest.raises(OptionError, match="warm start"):

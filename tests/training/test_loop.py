@@ -462,7 +462,13 @@ def test_fp16_scales_its_gradients_and_resumes(pictures: Path, tmp_path: Path) -
         assert torch.equal(one, other)
 
 
-def test_a_network_that_takes_one_channel_is_refused(tmp_path: Path) -> None:
+def test_a_network_of_one_channel_is_for_grey_planes(pictures: Path, tmp_path: Path) -> None:
     grey = NetworkOptions("reparam", (("channels", 1), ("features", 4), ("layers", 3)))
-    with pytest.raises(OptionError, match=r"network\.channels = 1"):
+    with pytest.raises(OptionError, match=r"network\.channels = 1 with data\.planes = 'colour': expected 3"):
         TrainingRun(replace(RECIPE, network=grey), tmp_path / "run")
+    planes = replace(RECIPE.data, planes="grey")
+    with pytest.raises(OptionError, match=r"network\.channels = 3 with data\.planes = 'grey': expected 1"):
+        TrainingRun(replace(RECIPE, data=planes), tmp_path / "run")
+    run = TrainingRun(replace(RECIPE, network=grey, data=planes), tmp_path / "grey")
+    run.train(pictures, _quiet)
+    assert run.averaged_network().channels == 1

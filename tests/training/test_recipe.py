@@ -60,6 +60,11 @@ def _mapping(**changes: Any) -> dict[str, Any]:
         ({"data": {"patches": [[0.5, 32, 8], [0.5, 48, 4]]}}, r"data\.patches = .*from between 0 and 1 and rising"),
         ({"data": {"patches": [[1.0, 32, 8]]}}, r"data\.patches = .*from between 0 and 1 and rising"),
         ({"data": {"patches": [[0.5, 4, 8]]}}, r"data\.patches = .*patch at least 8"),
+        ({"data": {"planes": "gray"}}, r"data\.planes = 'gray', expected one of colour, grey.*did you mean 'grey'"),
+        (
+            {"data": {"planes": "grey"}, "loss": {"perceptual": 1, "perceptual_model": "torchvision:vgg19"}},
+            r"loss\.perceptual = 1\.0, expected 0 unless data\.planes is 'colour'",
+        ),
         ({"data": {"mixup": 1.5}}, r"data\.mixup = 1\.5, expected 0 to 1"),
         ({"loss": {"l3": 1}}, r"loss\.l3 is unknown: expected one of"),
         ({"loss": {"l1": -1}}, r"loss\.l1 = -1\.0, expected at least 0"),

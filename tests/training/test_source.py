@@ -197,3 +197,20 @@ def test_stopping_early_ends_what_prepares() -> None:
     next(batches)
     batches.close()
     assert list(batches) == []
+
+
+def test_grey_planes_come_of_the_same_patches() -> None:
+    pairs, options = [pair_of(20, 30, 2)], DataOptions(patch=8, batch=32)
+    low, high = BatchSource(pairs, 2, replace(options, planes="grey"), seed=5).batch(3)
+    assert low.shape == (32, 8, 8, 1)
+    assert high.shape == (32, 16, 16, 1)
+    colours = BatchSource(pairs, 2, options, seed=5).batch(3)
+    for made, colour in ((low, colours[0]), (high, colours[1])):
+        alike = [
+            abs(np.corrcoef(one.ravel().astype(float), other.mean(axis=2).ravel())[0, 1])
+            for one, other in zip(made, colour, strict=True)
+        ]
+        assert np.median(alike) > 0.8  # a mix, of either polarity
+    again = BatchSource(pairs, 2, replace(options, planes="grey"), seed=5).batch(3)
+    assert np.array_equal(low, again[0])
+    assert np.array_equal(high, again[1])

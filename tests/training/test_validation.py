@@ -55,6 +55,16 @@ def test_it_is_the_published_protocol(tmp_path: Path) -> None:
     assert measured.psnr == pytest.approx(float(np.mean(expected)))
 
 
+def test_a_network_of_one_channel_takes_each_colour_alone(tmp_path: Path) -> None:
+    path = folder(tmp_path / "v", [(50, 47)])
+    colour, alone = Nearest(), Nearest()
+    alone.channels = 1
+    recipe = Recipe("n_x2", 2, 1)
+    one, other = (Validator(path, recipe).measure(network, CPU) for network in (colour, alone))
+    assert np.array_equal(one.pictures["0"], other.pictures["0"])
+    assert one.psnr == other.psnr
+
+
 def test_few_pictures_and_their_centres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation, "_SIDE", 41)
     monkeypatch.setattr(validation, "_PICTURES", 2)

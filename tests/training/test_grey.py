@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from superres.resize import resize
+from superres.training import grey
+from superres.training.grey import grey_pair, random_mix
+
+from .conftest import noise, wave
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_weights_are_a_mean_and_single_colours_are_among_them() -> None:
+    mixes = np.array([random_mix(generator(seed)) for seed in range(200)])
+    assert mixes.shape == (200, 3)
+    assert mixes.min() >= 0
+    np.testing.assert_allclose(mixes.sum(axis=1), 1, rtol=1e-6)
+    assert (mixes.max(axis=1) == 1).any()
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_both_sides_are_the_same_plane(scale: int) -> None:
+    """Whatever was drawn, the input is the reduced truth, but for rounding in bytes."""
+    high = wave(16 * scale, 12 * scale, 3)
+    low = resize(high, scale=1 / scale) if scale > 1 else high
+    for seed in range(40):
+        small, large = grey_pair(low, high, scale, generator(seed))
+        assert (small.shape, large.shape) == ((16, 12, 1), (16 * scale, 12 * scale, 1))
+        assert small.dtype == large.dtype == np.uint8
+        made = resize(large, scale=1 / scale) if scale > 1 else large
+        inside = (small > 0) & (small < 255)  # clipping and reducing do not commute
+        assert np.abs(made.astype(int) - small)[inside].max() <= 2
+
+
+def test_of_either_polarity_and_contrast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grey, "_NOISY", 0.0)
+    picture = noise(12, 12)
+    spans, signs = set(), set()
+    for seed in range(60):
+        mixed = picture.astype(float) @ random_mix(generator(seed))
+        made = grey_pair(picture, picture, 1, generator(seed))[1][:, :, 0].astype(float)
+        factor = np.polyfit(mixed.ravel(), made.ravel(), 1)[0]
+        assert grey._CONTRAST - 0.01 < abs(factor) < 1.01
+        spans.add(round(abs(factor), 1))
+        signs.add(factor > 0)
+    assert signs == {True, False}
+    assert len(spans) > 3
+
+
+def test_it_depends_on_its_generator_alone() -> None:
+    picture = noise(8, 8)
+    one, other = (grey_pair(picture, picture, 1, generator(7)) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
