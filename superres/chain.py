@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -56,6 +57,7 @@ class NetworkChain:
 
     Attributes:
         scale: product of the networks' scales.
+        channels: that each network takes and gives: 3 for RGB, 1 for one-channel data.
         halo: pixels of the first network's input that a result depends on, around its own position.
         precision: arithmetic in use.
         cards: of the networks, in the order they run.
@@ -78,15 +80,25 @@ class NetworkChain:
     ) -> None:
         self._models, self._backend_name, self._threads, self._opener = models, backend, threads, opener
         self.cards = tuple(model.card for model in models)
+        self.channels = self.cards[0].channels
+        if any(card.channels != self.channels for card in self.cards):
+            told = ", ".join(f"{card.stem} {card.channels}" for card in self.cards)
+            raise ModelError(f"models of one chain take different numbers of channels ({told}): use one family")
         self.precision: Precision = precision
         self.scale = math.prod(model.card.scale for model in models)
         self.halo = 0
         for model in reversed(models):
             self.halo = model.card.halo + math.ceil(self.halo / model.card.scale)
         self._open: dict[Precision, list[Backend]] = {}
+        self._opening = threading.Lock()
+
+    @property
+    def lanes(self) -> int:
+        """How many threads may run batches at once, each its own."""
+        return min(backend.lanes for backend in self._backends(self.precision))
 
     def run(self, batch: Floats) -> Floats:
-        """Enlarge a batch: float32 (N, 3, H, W) -> (N, 3, scale*H, scale*W), not clipped.
+        """Enlarge a batch: float32 (N, C, H, W) -> (N, C, scale*H, scale*W), not clipped; C is ``channels``.
 
         A result with NaN or infinity from reduced precision is computed again in float32.
 
@@ -103,7 +115,7 @@ class NetworkChain:
         return result
 
     def run_bytes(self, batch: Bytes) -> Bytes:
-        """Enlarge 8-bit pictures in int8: uint8 (N, H, W, 3) -> uint8 (N, scale*H, scale*W, 3), rounded and clipped.
+        """Enlarge 8-bit pictures in int8: uint8 (N, H, W, C) -> uint8 (N, scale*H, scale*W, C), rounded and clipped.
 
         8-bit sums of finite weights are finite: there is nothing to compute again.
 
@@ -125,12 +137,13 @@ class NetworkChain:
 
     def _backends(self, precision: Precision) -> list[Backend]:
         """The networks in one arithmetic, loaded once."""
-        if precision not in self._open:
-            self._open[precision] = [
-                self._opener(self._backend_name, model.onnx, precision=precision, threads=self._threads)
-                for model in self._models
-            ]
-        return self._open[precision]
+        with self._opening:
+            if precision not in self._open:
+                self._open[precision] = [
+                    self._opener(self._backend_name, model.onnx, precision=precision, threads=self._threads)
+                    for model in self._models
+                ]
+            return self._open[precision]
 
     def close(self) -> None:
         """Free the networks."""

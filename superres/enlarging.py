@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,15 @@ from superres.chain import NetworkChain
 from superres.errors import InferenceError
 from superres.image import PictureInfo
 from superres.planes import FILL_DEPTH, filled
-from superres.tiling import mirrored, spans
+from superres.queueing import mapped
+from superres.tiling import Span, columns_per_tile, mirrored, spans
 
 __all__ = ["enlarged"]
 
 Array = npt.NDArray[Any]
+
+# Where a tile lies, down and across, and its window of planes.
+_Job = tuple[Span, Span, Array]
 
 
 class _Rows:
@@ -58,35 +63,40 @@ def enlarged(
 
     Planes are float32 (rows, width, P); for a chain in int8, uint8 colours as they were read.
 
-    Ends early, within a strip, once ``stopped`` is set.
+    Several tiles run at once, as many as the networks have lanes.  Ends early, within a strip, once ``stopped`` is set.
     """
     margin = chain.halo + (FILL_DEPTH if info.dtype == np.float32 else 0)
     source = _Rows(prepared, info.height, info.width)
-    columns = -(-info.width // -(-info.width // tile))
-    columns = -(-columns // 8) * 8
-    for down in spans(info.height, rows, margin):
-        strip: Array | None = None
-        for across in spans(info.width, columns, margin):
-            if stopped is not None and stopped.is_set():
-                return
-            window = source.window(
-                down.window_start, down.window_stop, across.window_start, across.window_stop, down.start - margin
-            )
-            try:
-                large = _tile(window, info, chain)
-            except InferenceError as error:
-                raise InferenceError(
-                    f"tile at column {across.start}, row {down.start} of {info.width} x {info.height}: {error}"
-                ) from error
-            s = chain.scale
-            top, left = margin * s, margin * s
-            high, wide = (down.stop - down.start) * s, (across.stop - across.start) * s
-            part = finish(large[top : top + high, left : left + wide])
-            if strip is None:
-                strip = np.empty((high, info.width * s, part.shape[2]), part.dtype)
-            strip[:, across.start * s : across.stop * s] = part
-        if strip is not None:
-            yield strip
+    columns = columns_per_tile(info.width, tile, margin, chain.lanes)
+
+    def windows() -> Iterator[_Job]:
+        for down in spans(info.height, rows, margin):
+            for across in spans(info.width, columns, margin):
+                if stopped is not None and stopped.is_set():
+                    return
+                tall, wide = (down.window_start, down.window_stop), (across.window_start, across.window_stop)
+                yield down, across, source.window(*tall, *wide, down.start - margin)
+
+    def enlarge(job: _Job) -> tuple[Span, Array]:
+        down, across, window = job
+        try:
+            large = _tile(window, info, chain)
+        except InferenceError as error:
+            raise InferenceError(
+                f"tile at column {across.start}, row {down.start} of {info.width} x {info.height}: {error}"
+            ) from error
+        s = chain.scale
+        rows, wide = (down.stop - down.start) * s, (across.stop - across.start) * s
+        return across, finish(large[margin * s : margin * s + rows, margin * s : margin * s + wide])
+
+    strip = np.empty((0, 0, 0))
+    with closing(mapped(enlarge, windows(), chain.lanes)) as parts:
+        for across, part in parts:
+            if across.start == 0:
+                strip = np.empty((part.shape[0], info.width * chain.scale, part.shape[2]), part.dtype)
+            strip[:, across.start * chain.scale : across.stop * chain.scale] = part
+            if across.stop == info.width and not (stopped is not None and stopped.is_set()):
+                yield strip
 
 
 def _tile(window: Array, info: PictureInfo, chain: NetworkChain) -> Array:
@@ -110,34 +120,47 @@ def _tile(window: Array, info: PictureInfo, chain: NetworkChain) -> Array:
 
 
 def _through(values: Floats, chain: NetworkChain) -> Floats:
-    """(h, w, 1 or 3) through the networks; one channel goes in as three equal ones and comes out as their mean.
+    """(h, w, 1 or 3) through the networks, see :func:`_to_channels` and :func:`_from_channels`.
 
     Values below 0, which float pictures may have, go past the networks: these have never seen any, and answer with
     numbers that mean nothing.  What lies below 0 is repeated and added.
     """
-    grey = values.shape[2] == 1
     below = np.minimum(values, 0)
-    planes = np.broadcast_to(values - below, (*values.shape[:2], 3))
 
     def run(part: Array) -> Array:
-        large: Floats = chain.run(np.ascontiguousarray(part.transpose(2, 0, 1))[None])[0]
-        return large.transpose(1, 2, 0)
+        batch = np.ascontiguousarray(_to_channels(part, chain.channels).transpose(0, 3, 1, 2))
+        return _from_channels(chain.run(batch).transpose(0, 2, 3, 1), part.shape[2])
 
-    large = _in_parts(planes, run, chain)
-    large = large.mean(axis=2, keepdims=True) if grey else large
+    large: Floats = _in_parts(values - below, run, chain)
     return large + below.repeat(chain.scale, axis=0).repeat(chain.scale, axis=1) if below.any() else large
 
 
 def _in_bytes(values: Array, chain: NetworkChain) -> Array:
     """uint8 (h, w, 1 or 3) through the networks in int8; one channel as in :func:`_through`."""
-    grey = values.shape[2] == 1
-    codes = np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3)))
-    large = _in_parts(codes, lambda part: chain.run_bytes(part[None])[0], chain)
-    return np.rint(large.mean(axis=2, keepdims=True)).astype(np.uint8) if grey else large
+
+    def run(part: Array) -> Array:
+        large = chain.run_bytes(np.ascontiguousarray(_to_channels(part, chain.channels)))
+        return np.rint(_from_channels(large, part.shape[2])).astype(np.uint8)
+
+    return _in_parts(values, run, chain)
+
+
+def _to_channels(planes: Array, channels: int) -> Array:
+    """(h, w, C) -> (N, h, w, channels): networks of one channel take every plane alone, of three a grey one thrice."""
+    if channels == 1:
+        return planes.transpose(2, 0, 1)[..., None]
+    return np.broadcast_to(planes, (*planes.shape[:2], channels))[None]
+
+
+def _from_channels(large: Array, planes: int) -> Array:
+    """Results of networks (N, h, w, channels) -> (h, w, planes); a grey one is the mean of its three."""
+    if large.shape[3] == 1:
+        return large[..., 0].transpose(1, 2, 0)
+    return large[0] if planes == large.shape[3] else large[0].mean(axis=2, keepdims=True)
 
 
 def _in_parts(planes: Array, run: Callable[[Array], Array], chain: NetworkChain) -> Array:
-    """(h, w, 3) through the networks; when memory runs out, in halves with a halo, down to 2 halos of length."""
+    """(h, w, C) through the networks; when memory runs out, in halves with a halo, down to 2 halos of length."""
     try:
         return run(planes)
     except MemoryError as error:

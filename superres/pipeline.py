@@ -464,7 +464,7 @@ def _factor(info: PictureInfo, size: tuple[int, int]) -> float:
 
 def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool) -> tuple[int, int]:
     """Largest tile, and rows per strip, within the memory budget."""
-    tile = options.tile or (512 if options.memory >= 1_000_000_000 else 256 if options.memory >= 500_000_000 else 128)
+    tile = options.tile or _largest_tile(options.memory, chain.lanes)
     planes = info.channels + carried_planes(info)
     large = info.width * chain.scale**2
     # Input rows as samples and planes; result rows in the making, in two queue places and in the encoder.
@@ -476,3 +476,9 @@ def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exa
     count = math.ceil(info.height / rows)
     even = -(-info.height // count)
     return tile, min(rows, -(-even // 8) * 8)
+
+
+def _largest_tile(memory: int, lanes: int) -> int:
+    """Tiles that run at once take about as much memory together as one of them would, were it alone."""
+    alone = 512 if memory >= 1_000_000_000 else 256 if memory >= 500_000_000 else 128
+    return max(64, math.ceil(alone / math.sqrt(lanes) / 64) * 64)

@@ -1,15 +1,19 @@
-"""Run an iterator in a thread of its own, a bounded number of items ahead."""
+"""Work in threads with bounded queues: an iterator produced ahead, a function applied to several items at once."""
 
 from __future__ import annotations
 
+import collections
+import os
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["prefetched"]
+__all__ = ["mapped", "prefetched", "processors"]
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class _End:
@@ -64,3 +68,28 @@ def prefetched(items: Iterator[Item], depth: int) -> Generator[Item, None, None]
     finally:
         stopped.set()
         thread.join()
+
+
+def mapped(function: Callable[[Item], Made], items: Iterator[Item], lanes: int) -> Generator[Made, None, None]:
+    """``function`` of every item, in order, computed in ``lanes`` threads.
+
+    Items are pulled in the consumer's thread; at most one more than ``lanes`` is under way, so that no lane waits while
+    the consumer works.  An exception of the function is raised in place of its result.  When the consumer stops early,
+    what runs is waited for and nothing more begins.
+    """
+    pool = ThreadPoolExecutor(lanes, thread_name_prefix="superres-lane")
+    pending: collections.deque[Future[Made]] = collections.deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > lanes:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

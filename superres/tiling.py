@@ -16,7 +16,11 @@ import numpy.typing as npt
 
 from superres.errors import OptionError
 
-__all__ = ["Span", "mirrored", "spans", "tile_rows_for_memory"]
+__all__ = ["Span", "columns_per_tile", "mirrored", "spans", "tile_rows_for_memory"]
+
+
+# A tile is at least so many halos wide when a picture is cut only to have several.
+_LEAST_HALOS = 4
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,20 @@ def spans(length: int, tile: int, halo: int) -> Iterator[Span]:
         raise OptionError(f"length {length}, tile {tile}, halo {halo}: expected at least 1, 1 and 0")
     for start in range(0, length, tile):
         yield Span(start, min(start + tile, length), start - halo, start + tile + halo)
+
+
+def columns_per_tile(width: int, tile: int, halo: int, lanes: int) -> int:
+    """How wide the tiles of a row of them are: even, a multiple of 8, at most ``tile`` (or the next multiple of 8).
+
+    As many tiles as are computed at once, where that does not mean mostly halo.
+
+    >>> columns_per_tile(256, 512, 12, 1), columns_per_tile(256, 512, 12, 2), columns_per_tile(40, 512, 12, 2)
+    (256, 128, 40)
+    """
+    count = -(-width // tile)
+    if count < lanes and width >= lanes * _LEAST_HALOS * halo:
+        count = lanes
+    return math.ceil(width / count / 8) * 8
 
 
 def mirrored(start: int, stop: int, length: int) -> npt.NDArray[np.int64]:

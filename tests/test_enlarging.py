@@ -21,8 +21,9 @@ class Nearest:
 
     precision = "fp32"
 
-    def __init__(self, fails: bool = False) -> None:
-        self.fails, self.shapes = fails, []  # type: tuple[bool, list[tuple[int, ...]]]
+    def __init__(self, fails: bool = False, lanes: int = 1) -> None:
+        self.fails, self.lanes = fails, lanes
+        self.shapes: list[tuple[int, ...]] = []
 
     def run(self, batch: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         self.shapes.append(batch.shape)
@@ -41,11 +42,12 @@ def chain_of(backend: Nearest, folder: Path) -> NetworkChain:
     return NetworkChain([load_model("nearest", 2, folder)], opener=opener)
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize(("tile", "rows"), [(8, 8), (16, 8), (64, 64), (11, 24)])
-def test_strips_are_the_picture_and_windows_have_one_shape(tile: int, rows: int, tiny_folder: Path) -> None:
+def test_strips_are_the_picture_and_windows_have_one_shape(tile: int, rows: int, lanes: int, tiny_folder: Path) -> None:
     samples = np.random.default_rng(1).integers(0, 255, (37, 29, 3), dtype=np.uint8)
     info = Image.from_array(samples).info
-    backend = Nearest()
+    backend = Nearest(lanes=lanes)
     planes = iter([prepared(samples[:10], info), prepared(samples[10:], info)])
     strips = list(enlarged(planes, info, chain_of(backend, tiny_folder), tile, rows, lambda part: part, None))
     expected = prepared(samples, info).repeat(2, axis=0).repeat(2, axis=1)

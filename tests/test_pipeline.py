@@ -307,6 +307,7 @@ def test_out_of_memory_halves_the_tile(repeat: Any) -> None:
 def test_out_of_memory_with_a_real_network(tiny_folder: Path, opener: Opener, enlarge: Any) -> None:
     class Limited:
         precision: Precision = "fp32"
+        lanes = 1
 
         def __init__(self, inner: Backend) -> None:
             self.inner, self.refused = inner, 0

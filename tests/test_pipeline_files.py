@@ -321,7 +321,7 @@ if int(most):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
 
 class Nearest:
-    precision = "fp32"
+    precision, lanes = "fp32", 1
     def run(self, batch):
         time.sleep(float(pause))
         return batch.repeat(2, axis=2).repeat(2, axis=3)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from superres.queueing import prefetched
+from superres.queueing import mapped, prefetched, processors
 
 #: Long enough for a starved thread, short enough to notice a hang.
 WAIT = 20
@@ -102,3 +103,39 @@ def test_not_started_not_touched() -> None:
     made.close()
     assert source.made == 0
     assert prefetchers() == []
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 4, 23])
+def test_mapped_keeps_the_order(lanes: int, count: int) -> None:
+    def late(value: int) -> int:
+        time.sleep(0.001 * (value % 3))
+        return value * value
+
+    assert list(mapped(late, iter(range(count)), lanes)) == [value * value for value in range(count)]
+
+
+def test_mapped_runs_so_many_at_once() -> None:
+    together = threading.Barrier(3, timeout=WAIT)
+    assert list(mapped(lambda value: (together.wait(), value)[1], iter(range(6)), 3)) == list(range(6))
+
+
+def test_mapped_pulls_no_further_than_its_lanes() -> None:
+    counted = Counted(1000)
+    results = mapped(lambda value: value, counted.items(), 2)
+    assert next(results) == 0
+    assert counted.made == 3
+    results.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("superres-lane")]
+
+
+def test_mapped_raises_in_place_of_the_result() -> None:
+    results = mapped(lambda value: 1 // (value - 2), iter(range(9)), 2)
+    assert [next(results), next(results)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("superres-lane")]
+
+
+def test_processors() -> None:
+    assert processors() >= 1

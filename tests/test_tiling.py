@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.errors import OptionError
-from superres.tiling import mirrored, spans, tile_rows_for_memory
+from superres.tiling import columns_per_tile, mirrored, spans, tile_rows_for_memory
 
 
 @given(st.integers(1, 500), st.integers(1, 200), st.integers(0, 50))
@@ -46,3 +46,20 @@ def test_the_budget_that_the_message_asks_for_is_enough() -> None:
     with pytest.raises(OptionError, match=r"at least 25 MB"):
         tile_rows_for_memory(3_000_001, 10_000_000, 512)
     assert tile_rows_for_memory(3_000_001, 25_000_000, 512) == 8
+
+
+@given(st.integers(1, 5000), st.sampled_from([8, 64, 384, 512]), st.integers(1, 40), st.integers(1, 8))
+def test_columns_per_tile(width: int, tile: int, halo: int, lanes: int) -> None:
+    columns = columns_per_tile(width, tile, halo, lanes)
+    assert columns % 8 == 0
+    assert columns <= tile + 7
+    tiles = -(-width // columns)
+    if width <= tile:
+        assert tiles <= lanes
+        assert tiles == 1 or width >= lanes * 4 * halo
+
+
+def test_a_picture_is_cut_for_the_lanes_only_where_that_is_worth_it() -> None:
+    assert columns_per_tile(256, 512, 12, 2) == 128
+    assert columns_per_tile(256, 512, 40, 2) == 256
+    assert columns_per_tile(1000, 512, 12, 2) == 504

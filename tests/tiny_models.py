@@ -95,6 +95,8 @@ def put(model: Model, folder: Path) -> None:
 class NearestBackend:
     """Repeats samples; its model file is ``b"nearest:<scale>"``."""
 
+    lanes = 1
+
     def __init__(self, model: bytes, precision: Precision = "fp32") -> None:
         self.precision: Precision = precision
         self.scale = int(model.partition(b":")[2])
@@ -122,6 +124,7 @@ class _Kept:
     def __init__(self, inner: Backend) -> None:
         self._inner = inner
         self.precision = inner.precision
+        self.lanes = inner.lanes
 
     def run(self, batch: Floats) -> Floats:
         return self._inner.run(batch)

@@ -21,10 +21,14 @@ class Backend(Protocol):
     def precision(self) -> Precision:
         """The arithmetic in use."""
 
+    @property
+    def lanes(self) -> int:
+        """How many threads may call at once, each with a batch of its own: so many make best use of the machine."""
+
     def run(self, batch: Floats) -> Floats:
         """Enlarge a batch: float32 (N, C, H, W) in [0, 1] -> float32 (N, C, s*H, s*W), not clipped.
 
-        The same batch gives the same bits.  Safe to call from one thread at a time.
+        The same batch gives the same bits.  Safe to call from :attr:`lanes` threads at a time.
 
         Raises:
             InferenceError: the runtime failed; the message carries its reason.

@@ -46,6 +46,7 @@ class OnnxRuntimeBackend:
             raise ModelError(f"ONNX Runtime cannot load the model: {error}") from error
         self._input = self._session.get_inputs()[0].name
         self.precision: Precision = precision
+        self.lanes = 1  # all cores work on one batch
 
     def run(self, batch: Floats) -> Floats:
         """See :meth:`superres.backends.base.Backend.run`."""

@@ -15,8 +15,9 @@ from superres.degrade import load_degradation
 from superres.degrade.generated import GENERATORS, generate
 from superres.errors import SuperresError, TrainingError
 from superres.formats import picture_suffixes, read_image
+from superres.queueing import processors
 from superres.training.recipe import DataOptions
-from superres.training.workers import processors, worker_errors, worker_pool
+from superres.training.workers import worker_errors, worker_pool
 
 __all__ = ["Pair", "find_pictures", "generate_pairs", "load_pairs", "read_picture"]
 

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from superres.degrade import load_degradation
 from superres.errors import OptionError
+from superres.queueing import processors
 from superres.training.data import Pair
 from superres.training.patches import Cut, Slot, cut, make_patches
 from superres.training.recipe import DataOptions
-from superres.training.workers import processors, worker_errors, worker_pool
+from superres.training.workers import worker_errors, worker_pool
 
 __all__ = ["BatchSource"]
 

@@ -13,18 +13,13 @@ from concurrent.futures.process import BrokenProcessPool
 
 from superres.errors import TrainingError
 
-__all__ = ["processors", "worker_errors", "worker_pool"]
+__all__ = ["worker_errors", "worker_pool"]
 
 # Each worker is one thread: what a library would start besides takes its turn from training.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_CONCURRENCY")
 
 # Imported once, in the process that the workers come from.
 _PRELOADED = ["superres.training.data", "superres.training.patches"]
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def worker_pool(count: int) -> ProcessPoolExecutor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from onnx import external_data_helper
 from tiny_models import picture, tiny_onnx
 
 from superres.backends import BACKENDS, Backend, open_backend
-from superres.backends.openvino import has_bf16
+from superres.backends.openvino import OpenVinoBackend, has_bf16
 from superres.errors import InferenceError, MissingExtraError, ModelError, OptionError
+from superres.queueing import mapped
 
-Opener = Callable[[bytes], Backend]
+Opener = Callable[..., Backend]
 
 
 @pytest.fixture(params=sorted(BACKENDS))
@@ -33,8 +35,8 @@ def name(request: pytest.FixtureRequest) -> str:
 def opened(name: str) -> Iterator[Opener]:
     backends: list[Backend] = []
 
-    def one(model: bytes) -> Backend:
-        backends.append(open_backend(name, model, threads=1))
+    def one(model: bytes, threads: int = 1) -> Backend:
+        backends.append(open_backend(name, model, threads=threads))
         return backends[-1]
 
     yield one
@@ -226,10 +228,23 @@ def test_errors_of_the_runtime_are_translated(
     opened: Opener, message: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = opened(tiny_onnx(2))
-    attribute = "_request" if hasattr(backend, "_request") else "_session"
-    monkeypatch.setattr(backend, attribute, Refusing(message))
+    if isinstance(backend, OpenVinoBackend):
+        requests: queue.SimpleQueue[Refusing] = queue.SimpleQueue()
+        requests.put(Refusing(message))
+        monkeypatch.setattr(backend, "_requests", requests)
+    else:
+        monkeypatch.setattr(backend, "_session", Refusing(message))
     with pytest.raises(error, match=message):
         backend.run(batch(1, 3, 8, 8))
+
+
+def test_as_many_threads_as_lanes_get_the_results_of_one(opened: Opener) -> None:
+    backend = opened(tiny_onnx(2), threads=3)
+    assert 1 <= backend.lanes <= 3
+    batches = [batch(1, 3, 20 + index, 31) for index in range(12)]
+    alone = [backend.run(one) for one in batches]
+    for got, expected in zip(mapped(backend.run, iter(batches), backend.lanes), alone, strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_tiny_models_are_the_same_every_time() -> None:

@@ -179,6 +179,7 @@ class _TorchBackend:
     """A network as the pipeline sees one."""
 
     precision = "fp32"
+    lanes = 1
 
     def __init__(self, network: Network) -> None:
         self.network = network

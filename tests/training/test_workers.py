@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from superres.errors import TrainingError
-from superres.training.workers import processors, worker_errors, worker_pool
+from superres.queueing import processors
+from superres.training.workers import worker_errors, worker_pool
 
 
 def test_a_worker_is_one_thread_and_this_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

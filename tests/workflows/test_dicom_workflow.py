@@ -382,6 +382,7 @@ class _Failing:
     """A network that fails on its third picture, after looking at the folder."""
 
     precision = "fp32"
+    lanes = 1
 
     def __init__(self, folder: Path, names: set[str]) -> None:
         self._folder, self._names, self._turn = folder, names, itertools.count()

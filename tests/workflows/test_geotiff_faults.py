@@ -69,6 +69,7 @@ from superres.pipeline import Options, Upscaler
 from superres.workflows import geotiff, raster_parts
 
 class Slow:
+    lanes = 1
     def run(self, batch):
         time.sleep(0.01)
         return batch.repeat(2, axis=2).repeat(2, axis=3)

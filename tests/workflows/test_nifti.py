@@ -298,7 +298,7 @@ def test_all_voxels_count_against_the_limits(repeat: Run, tmp_path: Path) -> Non
 
 def test_a_failing_network_leaves_nothing(tiny_folder: Path, tmp_path: Path) -> None:
     class Failing:
-        precision = "fp32"
+        precision, lanes = "fp32", 1
 
         def run(self, batch: Array) -> Array:
             raise InferenceError("out of order")
