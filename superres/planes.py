@@ -17,8 +17,9 @@ __all__ = ["FILL_DEPTH", "carried_planes", "filled", "finished", "prepared"]
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
-#: Rows and columns over which a gap is filled from its surroundings before inference.
-FILL_DEPTH = 4
+#: Rows and columns over which a gap is filled from its surroundings before inference: as far as the shipped networks
+#: see, so that no value beside a gap depends on what lies deeper in it.
+FILL_DEPTH = 12
 
 
 def carried_planes(info: PictureInfo) -> int:

@@ -69,6 +69,6 @@ def test_filled_takes_the_mean_of_known_neighbours_and_leaves_the_rest() -> None
 
 
 def test_filled_reaches_its_depth_and_no_further() -> None:
-    values = np.full((1, 12, 1), np.nan, np.float32)
+    values = np.full((1, FILL_DEPTH + 4, 1), np.nan, np.float32)
     values[0, 0] = 5.0
-    np.testing.assert_array_equal(filled(values)[0, :, 0], [5.0] * (FILL_DEPTH + 1) + [0.0] * (11 - FILL_DEPTH))
+    np.testing.assert_array_equal(filled(values)[0, :, 0], [5.0] * (FILL_DEPTH + 1) + [0.0] * 3)
