@@ -15,7 +15,7 @@ __all__ = ["AUTO", "Choice", "choose", "families"]
 #: Ask for this and the source decides.
 AUTO = "auto"
 
-_FAITHFUL, _CLEANING = "standard", "restore"
+_FAITHFUL, _GREY, _CLEANING = "standard", "standard-grey", "restore"
 
 Families = Mapping[str, Mapping[int, ModelCard]]
 
@@ -50,8 +50,9 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float) -> Ch
     """Choose the models for an enlargement.
 
     ``auto`` takes ``restore`` for what went through lossy compression (JPEG, lossy WebP, video...), since faithful
-    models make its blocks and its noise larger too, and ``standard`` for all else.  Where two networks follow each
-    other and the first restores, the second is a faithful one: there is nothing left to clean.
+    models make its blocks and its noise larger too; ``standard-grey`` for one channel; ``standard`` for all else.
+    Where two networks follow each other and the first restores, the second is a faithful one: there is nothing left to
+    clean.
 
     Args:
         wanted: a family's name, or ``auto``.
@@ -60,17 +61,21 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float) -> Ch
         factor: enlargement, 1 (only clean) to 16.
 
     Raises:
-        ModelError: no such family.
+        ModelError: no such family, or one that needs a guide.
         OptionError: a factor out of range, or one that the family's networks do not reach.
     """
     if wanted != AUTO:
         if wanted not in known:
             raise ModelError(f"model {wanted!r} is unknown: expected one of {sorted(known)}{near_match(wanted, known)}")
+        if any(card.kind == "guided" for card in known[wanted].values()):
+            raise ModelError(f"model {wanted!r} sharpens one source by another: give the sharp one with --guide")
         return Choice(_chain(known, wanted, factor))
     if info.lossy and _CLEANING in known and _reaches(known[_CLEANING], factor):
         return Choice(_chain(known, _CLEANING, factor), f"a {info.format} source has lossy compression to undo")
     if _FAITHFUL not in known:
         raise ModelError(f"model {AUTO!r}: there is no {_FAITHFUL!r} here, only {sorted(known)}: name one with --model")
+    if info.colour == "grey" and not info.lossy and _GREY in known and _reaches(known[_GREY], factor):
+        return Choice(_chain(known, _GREY, factor), "it has one channel")
     return Choice(_chain(known, _FAITHFUL, factor))
 
 

@@ -140,7 +140,8 @@ def _in_bytes(values: Array, chain: NetworkChain) -> Array:
 
     def run(part: Array) -> Array:
         large = chain.run_bytes(np.ascontiguousarray(_to_channels(part, chain.channels)))
-        return np.rint(_from_channels(large, part.shape[2])).astype(np.uint8)
+        made: Array = _from_channels(large, part.shape[2])
+        return made if made.dtype == np.uint8 else np.rint(made).astype(np.uint8)
 
     return _in_parts(values, run, chain)
 
@@ -156,7 +157,8 @@ def _from_channels(large: Array, planes: int) -> Array:
     """Results of networks (N, h, w, channels) -> (h, w, planes); a grey one is the mean of its three."""
     if large.shape[3] == 1:
         return large[..., 0].transpose(1, 2, 0)
-    return large[0] if planes == large.shape[3] else large[0].mean(axis=2, keepdims=True)
+    colours: Array = large[0]
+    return colours if planes == colours.shape[2] else np.asarray(colours.mean(axis=2, keepdims=True))
 
 
 def _in_parts(planes: Array, run: Callable[[Array], Array], chain: NetworkChain) -> Array:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from tiny_models import NearestBackend, make_model, nearest_model, open_nearest,
 from superres.backends import Backend, Precision
 from superres.chain import NetworkChain, chain_scales
 from superres.errors import InferenceError, ModelError, OptionError
+from superres.zoo import Model
 
 ALL = [2, 3, 4]
 
@@ -165,3 +168,11 @@ def test_networks_run_in_order_and_close_twice() -> None:
     assert chain.scale == 6
     chain.close()
     chain.close()
+
+
+def test_models_of_different_channels_make_no_chain() -> None:
+    colour, grey = nearest_model(2), nearest_model(4)
+    grey = Model(replace(grey.card, channels=1), grey.onnx)
+    assert NetworkChain([grey], opener=open_nearest).channels == 1
+    with pytest.raises(ModelError, match=r"nearest_x2 3, nearest_x4 1"):
+        NetworkChain([colour, grey], opener=open_nearest)

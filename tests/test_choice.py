@@ -14,7 +14,7 @@ from superres.zoo import ModelCard
 
 
 def card(name: str, scale: int) -> ModelCard:
-    kind = "restore" if name == "restore" else "faithful"
+    kind = name if name in ("restore", "guided") else "faithful"
     return ModelCard(
         name=name, architecture="reparam", scale=scale, channels=3, halo=1, parameters=1, gmacs=1.0, kind=kind,
         licence="Apache-2.0", sha256="0" * 64,
@@ -25,6 +25,8 @@ CARDS = [*(card("standard", s) for s in (2, 3, 4)), *(card("restore", s) for s i
 KNOWN = families(CARDS)
 CLEAN = Image.from_array(np.zeros((4, 4, 3), np.uint8)).info
 LOSSY = replace(CLEAN, lossy=True, format="jpeg")
+GREY = replace(CLEAN, colour="grey")
+WITH_GREY = families([*CARDS, card("standard-grey", 2), card("standard-grey", 4)])
 
 
 def test_families() -> None:
@@ -71,6 +73,33 @@ def test_without_a_restoring_model_or_out_of_its_reach() -> None:
     assert choose(AUTO, faithful, LOSSY, 4).names == ("standard x4",)
     only_one = families([*faithful["standard"].values(), card("restore", 1)])
     assert choose(AUTO, only_one, LOSSY, 4).names == ("standard x4",)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "info", "factor", "names"),
+    [
+        (AUTO, GREY, 4, ("standard-grey x4",)),
+        (AUTO, GREY, 8, ("standard-grey x2", "standard-grey x4")),
+        (AUTO, CLEAN, 4, ("standard x4",)),
+        (AUTO, replace(LOSSY, colour="grey"), 4, ("restore x4",)),
+        ("standard", GREY, 4, ("standard x4",)),
+        ("standard-grey", CLEAN, 2, ("standard-grey x2",)),
+    ],
+)
+def test_one_channel_has_networks_of_its_own(wanted: str, info: PictureInfo, factor: float, names: tuple[str]) -> None:
+    chosen = choose(wanted, WITH_GREY, info, factor)
+    assert chosen.names == names
+    assert (chosen.reason == "it has one channel") == ("grey" in names[0] and wanted == AUTO)
+
+
+def test_a_grey_family_that_does_not_reach_is_left_alone() -> None:
+    known = families([*CARDS, card("standard-grey", 2)])
+    assert choose(AUTO, known, GREY, 8).names == ("standard x2", "standard x4")
+
+
+def test_a_network_that_needs_a_guide_is_not_run_without() -> None:
+    with pytest.raises(ModelError, match="give the sharp one with --guide"):
+        choose("guided", families([*CARDS, card("guided", 2)]), CLEAN, 2)
 
 
 def test_errors() -> None:

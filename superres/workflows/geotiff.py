@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +23,8 @@ from superres.formats.kinds import KINDS
 from superres.formats.table import format_of_name
 from superres.image import PictureInfo
 from superres.pipeline import Options, Result, Upscaler
-from superres.workflows.networks import Networks, networks_for
-from superres.workflows.raster_bands import plan_groups
+from superres.workflows.networks import Networks, networks_for, together
+from superres.workflows.raster_bands import Group, plan_groups
 from superres.workflows.raster_grid import boxes
 from superres.workflows.raster_parts import PartMaker
 from superres.workflows.raster_spool import Parts, job_key, spool_path
@@ -73,7 +73,8 @@ def upscale_file(
         size = upscaler.target(info, name)
         place = NamedPlacement(target, overwrite=options.overwrite, source=source)
         stack.callback(place.discard)  # does nothing after a commit
-        groups, networks = plan_groups(opened, chosen), networks_for(upscaler, info, size)
+        groups = plan_groups(opened, chosen)
+        networks = _networks(upscaler, info, size, groups)
         maker = PartMaker(opened, chosen.scaled(*size), groups, upscaler, networks)
         if all(group.kind == "nearest" for group in groups):
             networks = replace(networks, names=(_NEAREST,), precision="exact")
@@ -136,6 +137,12 @@ def _as_picture(raster: Raster) -> PictureInfo:
         format="geotiff",
         lossy=False,
     )
+
+
+def _networks(upscaler: Upscaler, info: PictureInfo, size: tuple[int, int], groups: Sequence[Group]) -> Networks:
+    """Those of colours, of single bands, or of both."""
+    kinds = dict.fromkeys(group.kind for group in groups if group.kind != "nearest") or {"grey": None}
+    return together([networks_for(upscaler, replace(info, colour=kind), size) for kind in kinds])
 
 
 def _noted(source: Raster, result: Raster, networks: Networks) -> Raster:

@@ -188,12 +188,13 @@ class LumaEnlarger:
         return large[margin : large.shape[0] - margin, margin : large.shape[1] - margin]
 
     def _run(self, values: Array) -> Array:
-        """(h, w) -> (scale * h, scale * w): three equal channels go in, their mean comes out, as for grey pictures."""
+        """(h, w) -> (scale * h, scale * w): equal channels go in, their mean comes out, as for grey pictures."""
+        channels = self._chain.channels
         if self._bytes:
-            codes = np.ascontiguousarray(np.broadcast_to(values[None, :, :, None], (1, *values.shape, 3)))
+            codes = np.ascontiguousarray(np.broadcast_to(values[None, :, :, None], (1, *values.shape, channels)))
             mean: Array = np.rint(self._chain.run_bytes(codes)[0].mean(axis=2)).astype(np.uint8)
             return mean
-        planes = np.ascontiguousarray(np.broadcast_to(values, (1, 3, *values.shape)))
+        planes = np.ascontiguousarray(np.broadcast_to(values, (1, channels, *values.shape)))
         large: Floats = self._chain.run(planes)[0].transpose(1, 2, 0).mean(axis=2)
         return large
 

@@ -146,7 +146,7 @@ def test_8_bits_go_through_an_int8_network_as_they_are(info: VideoInfo) -> None:
     class Bytes:
         """A chain in int8 that repeats samples."""
 
-        precision, scale, halo, lanes = "int8", 2, 3, 1
+        precision, scale, halo, lanes, channels = "int8", 2, 3, 1, 3
 
         def run_bytes(self, batch: Plane) -> Plane:
             assert batch.dtype == np.uint8
