@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from superres.atomic import replace_file
 from superres.networks.base import Network
+from superres.networks.temporal import NEIGHBOURS, TemporalNetwork
 
 __all__ = ["export_onnx"]
 
@@ -21,7 +23,8 @@ def export_onnx(network: Network, target: Path) -> None:
     """Write the fused form of ``network`` as ONNX.
 
     The graph takes ``low`` float32 (N, C, H, W) in [0, 1], any N, H and W, and gives ``high`` float32
-    (N, C, scale*H, scale*W), about [0, 1], not clipped.
+    (N, C, scale*H, scale*W), about [0, 1], not clipped.  Of a network of video it is one step: it takes ``frames``
+    (N, 3, H, W) and ``state`` (N, S, H, W), and gives ``high`` (N, 1, scale*H, scale*W) and ``next_state``.
 
     Args:
         network: trained; evaluated in float32.
@@ -31,18 +34,18 @@ def export_onnx(network: Network, target: Path) -> None:
         OutputError: the file cannot be written.
     """
     fused = network.fused()
-    example = torch.zeros(2, network.channels, 24, 20)
+    examples, inputs, outputs = _signature(network)
     axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         program = torch.onnx.export(
             fused,
-            (example,),
+            examples,
             dynamo=True,
             opset_version=OPSET,
-            input_names=["low"],
-            output_names=["high"],
-            dynamic_shapes=(axes,),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=(axes,) * len(inputs),
             verbose=False,
         )
     if program is None:
@@ -51,6 +54,15 @@ def export_onnx(network: Network, target: Path) -> None:
     payload = _without_traces(program.model_proto).SerializeToString()
     with replace_file(target) as stream:
         stream.write(payload)
+
+
+def _signature(network: Network) -> tuple[tuple[Tensor, ...], list[str], list[str]]:
+    """Examples of what the fused form takes, and the names of inputs and outputs."""
+    if isinstance(network, TemporalNetwork):
+        channels = NEIGHBOURS, network.state_channels
+        examples = tuple(torch.zeros(2, count, 24, 20) for count in channels)
+        return examples, ["frames", "state"], ["high", "next_state"]
+    return (torch.zeros(2, network.channels, 24, 20),), ["low"], ["high"]
 
 
 def _without_traces(model: Any) -> Any:

@@ -78,7 +78,7 @@ def ship(network: Network, recipe: Recipe, provenance: Provenance, folder: Path)
         halo=network.halo,
         parameters=parameter_count(network),
         gmacs=round(multiply_accumulates(network), 2),
-        kind="restore" if load_degradation(recipe.data.degradation).random else "faithful",
+        kind=_kind(recipe),
         licence="Apache-2.0",
         sha256=hashlib.sha256(target.read_bytes()).hexdigest(),
         training=Training(
@@ -95,6 +95,13 @@ def ship(network: Network, recipe: Recipe, provenance: Provenance, folder: Path)
     )
     write_card(card, target.with_suffix(".toml"))
     return card
+
+
+def _kind(recipe: Recipe) -> str:
+    """What the network is for; see :class:`superres.zoo.ModelCard`."""
+    if recipe.data.frames:
+        return "video"
+    return "restore" if load_degradation(recipe.data.degradation).random else "faithful"
 
 
 def _hardware() -> str:

@@ -13,6 +13,7 @@ from superres.atomic import replace_file
 from superres.errors import OptionError, TrainingError
 from superres.networks import build_network
 from superres.networks.base import Network
+from superres.networks.temporal import TemporalNetwork
 from superres.training.patches import PLANES
 from superres.training.recipe import Recipe
 from superres.training.recipe_file import recipe_from_mapping, recipe_to_mapping
@@ -43,6 +44,11 @@ def make_network(recipe: Recipe) -> Network:
     if network.channels != channels:
         raise OptionError(
             f"network.channels = {network.channels} with data.planes = {recipe.data.planes!r}: expected {channels}"
+        )
+    if isinstance(network, TemporalNetwork) != bool(recipe.data.frames):
+        raise OptionError(
+            f"network.architecture = {recipe.network.architecture!r} with data.frames = {recipe.data.frames}: networks "
+            "of video are trained on frames, others on pictures (0 frames)"
         )
     return network
 

@@ -18,10 +18,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.errors import TrainingError
+from superres.errors import OptionError, TrainingError
 from superres.networks.base import Network
 from superres.training.adversarial import Adversary
 from superres.training.checkpoint import averaged, make_network, read_checkpoint, same_recipe, write_checkpoint
+from superres.training.clips import ClipSource, make_clips
 from superres.training.data import find_pictures, generate_pairs, load_pairs
 from superres.training.device import make_fabric
 from superres.training.objective import Objective
@@ -103,6 +104,10 @@ class TrainingRun:
         recipe, watching = self.recipe, watching or Watching()
         if self.step == recipe.steps:
             return
+        if recipe.data.frames and watching.validate:
+            raise OptionError(
+                f"validate {watching.validate}: its pictures do not move, and this recipe trains on clips; leave it out"
+            )
         source = self._open_source(data)
         observer = Observer(recipe, self.folder, self.step, watching, report, self.fabric)
         with observer, contextlib.closing(source.batches(self.step, recipe.steps)) as batches:
@@ -118,12 +123,15 @@ class TrainingRun:
                     self.save()
                     saved = time.monotonic()
 
-    def _open_source(self, data: Path) -> BatchSource:
+    def _open_source(self, data: Path) -> BatchSource | ClipSource:
         """Every picture of the recipe in memory, and the batches that are cut from them."""
         recipe, options = self.recipe, self.recipe.data
+        rank, ranks = self.fabric.global_rank, self.fabric.world_size
+        if options.frames:
+            clips = make_clips(find_pictures(data, options.folders), recipe.scale, options, recipe.seed)
+            return ClipSource(clips, recipe.scale, options, recipe.seed, steps=recipe.steps, rank=rank, ranks=ranks)
         pairs = load_pairs(find_pictures(data, options.folders), recipe.scale, options)
         drawn = generate_pairs(recipe.scale, options, recipe.seed) if options.generated else []
-        rank, ranks = self.fabric.global_rank, self.fabric.world_size
         return BatchSource(
             pairs, recipe.scale, options, recipe.seed, steps=recipe.steps, drawn=drawn, rank=rank, ranks=ranks
         )

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from superres.errors import OptionError, near_match
 
-__all__ = ["LOSSES", "PixelLoss", "charbonnier", "fourier", "l1", "l2", "load_loss"]
+__all__ = ["LOSSES", "PixelLoss", "charbonnier", "fourier", "l1", "l2", "load_loss", "temporal"]
 
 #: (result, truth), both float32 (N, C, H, W) about [0, 1] -> scalar.
 PixelLoss = Callable[[Tensor, Tensor], Tensor]
@@ -70,3 +70,11 @@ def fourier(result: Tensor, truth: Tensor) -> Tensor:
     # The transform is linear: one of the difference says the same as the difference of two.
     difference: Tensor = torch.fft.rfft2((result - truth).float())
     return torch.view_as_real(difference).abs().mean()
+
+
+def temporal(result: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error of the changes from frame to frame; channels are consecutive frames, at least two.
+
+    What flickers in the result and not in the truth costs, where it may cost little in each frame alone.
+    """
+    return functional.l1_loss(result.diff(dim=1), truth.diff(dim=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from superres.training.losses import PixelLoss, load_loss
+from superres.training.losses import PixelLoss, load_loss, temporal
 from superres.training.perceptual import PerceptualLoss
 from superres.training.recipe import Recipe
 from superres.training.reduction import consistency, reduce_bicubic
@@ -35,6 +35,7 @@ class Objective:
         self.last = [(1.0, load_loss(loss.finish_loss))]
         self.last_from = recipe.steps * (1 - loss.finish)
         self.consistency, self.perceptual, self.taught = loss.consistency, loss.perceptual, teacher.weight
+        self.temporal = loss.temporal
         self.features = (
             PerceptualLoss(loss.perceptual_model, loss.perceptual_layers).to(device) if self.perceptual else None
         )
@@ -60,6 +61,8 @@ class Objective:
             return self._pixels(self.last, outputs, truth)
         result = outputs[-1][1]
         parts = [self._pixels(self.pixel, outputs, truth)] if self.pixel else []
+        if self.temporal:
+            parts.append(self.temporal * temporal(result, truth))
         if self.consistency:
             parts.append(self.consistency * consistency(result, low.float() / 255, self.scale))
         if self.features is not None:

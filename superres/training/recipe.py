@@ -53,6 +53,9 @@ class DataOptions:
             (Yoo et al., CVPR 2020).
         colour: share of the patches whose colour channels are exchanged.
         generated: share of the patches cut from generated pictures: text, line art, textures, dead leaves.
+        frames: frames of a patch, for networks of video; 0 for pictures.  Clips are filmed from the pictures, reduced
+            and compressed (:mod:`superres.degrade.video`); their planes are ``grey``.
+        clips: how many clips are made before the first step.
     """
 
     folders: tuple[str, ...] = ("train",)
@@ -66,6 +69,8 @@ class DataOptions:
     cutblur: float = 0.0
     colour: float = 0.0
     generated: float = 0.0
+    frames: int = 0
+    clips: int = 1000
 
     def sizes(self, done: float) -> tuple[int, int]:
         """(patch, batch) when this share of the steps is done."""
@@ -90,6 +95,7 @@ class LossOptions:
         l2: mean squared error.
         charbonnier: L1, smooth at zero (Lai et al., CVPR 2017).
         fourier: L1 between Fourier coefficients (Cho et al., ICCV 2021); 0.05 goes with ``l1 = 1``.
+        temporal: L1 between the changes from frame to frame of the result and of the truth, for ``data.frames``.
         perceptual: distance of the features of another network, named in ``perceptual_model``.
         consistency: L1 between the result, reduced by the bicubic matrices, and the input.
         adversarial: what the discriminator of ``[adversarial]`` makes of the result.
@@ -103,6 +109,7 @@ class LossOptions:
     l2: float = 0.0
     charbonnier: float = 0.0
     fourier: float = 0.0
+    temporal: float = 0.0
     perceptual: float = 0.0
     consistency: float = 0.0
     adversarial: float = 0.0

@@ -24,7 +24,7 @@ def check_recipe(recipe: Recipe) -> None:
         OptionError: the first one, named with what was expected.
     """
     parts = (_plain(recipe), _optimiser(recipe.optimiser), _data(recipe.data), _loss(recipe))
-    for key, value, good, expected in chain(*parts, _adversarial(recipe.adversarial)):
+    for key, value, good, expected in chain(*parts, _adversarial(recipe.adversarial), _clips(recipe)):
         if not good:
             raise OptionError(f"recipe {recipe.name!r}: {key} = {value!r}, expected {expected}")
 
@@ -89,6 +89,22 @@ def _adversarial(options: AdversarialOptions) -> Iterator[_Check]:
     yield "adversarial.rate", options.rate, options.rate > 0, "above 0"
     yield "adversarial.matching", options.matching, options.matching >= 0, "at least 0"
     yield _share("adversarial.start", options.start)
+
+
+def _clips(recipe: Recipe) -> Iterator[_Check]:
+    """What clips can be and pictures cannot, and the other way round."""
+    data, loss = recipe.data, recipe.loss
+    yield "data.frames", data.frames, data.frames == 0 or data.frames >= 2, "0, or at least 2"
+    yield "data.clips", data.clips, data.clips >= 1, "at least 1"
+    yield "loss.temporal", loss.temporal, data.frames > 0 or not loss.temporal, "0 without data.frames"
+    if data.frames:
+        yield "data.planes", data.planes, data.planes == "grey", "'grey' with data.frames"
+        yield "data.degradation", data.degradation, data.degradation == "bicubic", "its default with data.frames"
+        yield "teacher.model", recipe.teacher.model, not recipe.teacher.model, "none with data.frames"
+        for name in ("mixup", "cutblur", "colour", "generated"):
+            yield f"data.{name}", getattr(data, name), not getattr(data, name), "0 with data.frames"
+        for name in ("perceptual", "adversarial"):
+            yield f"loss.{name}", getattr(loss, name), not getattr(loss, name), "0 with data.frames"
 
 
 def _share(key: str, value: float) -> _Check:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from superres.errors import OptionError
-from superres.training.losses import LOSSES, charbonnier, fourier, l1, l2, load_loss
+from superres.training.losses import LOSSES, charbonnier, fourier, l1, l2, load_loss, temporal
 
 
 def pictures(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,3 +47,10 @@ def test_fourier_is_the_difference_of_two_transforms() -> None:
 def test_an_unknown_loss_is_refused() -> None:
     with pytest.raises(OptionError, match="loss 'forier' is unknown.*did you mean 'fourier'"):
         load_loss("forier")
+
+
+def test_temporal_sees_changes_alone() -> None:
+    truth = torch.rand(2, 3, 4, 5)
+    assert float(temporal(truth + 0.25, truth)) == pytest.approx(0, abs=1e-6)
+    flickering = truth + torch.tensor([0.1, -0.1, 0.1])[:, None, None]
+    assert float(temporal(flickering, truth)) == pytest.approx(0.2, abs=1e-6)
