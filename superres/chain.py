@@ -128,6 +128,20 @@ class NetworkChain:
             batch = large
         return batch
 
+    def step(self, frames: Floats, state: Floats | None) -> tuple[Floats, Floats]:
+        """One frame of a network of video, of which there is one; see :meth:`superres.backends.Backend.step`.
+
+        Raises:
+            InferenceError: the network failed, is none of video, or its result is not finite.
+            ModelError, MemoryError: as :meth:`run`.
+        """
+        (model,), (backend,) = self._models, self._backends(self.precision)
+        large, following = backend.step(frames, state)
+        _check_size(large.shape[2:], frames.shape[2:], model)
+        if not _finite(large):
+            raise InferenceError("the network's result is not finite; the model file may be unsuitable")
+        return large, following
+
     def _run(self, batch: Floats, precision: Precision) -> Floats:
         for backend, model in zip(self._backends(precision), self._models, strict=True):
             large = backend.run(batch)

@@ -15,7 +15,7 @@ __all__ = ["AUTO", "Choice", "choose", "families"]
 #: Ask for this and the source decides.
 AUTO = "auto"
 
-_FAITHFUL, _GREY, _CLEANING = "standard", "standard-grey", "restore"
+_FAITHFUL, _GREY, _CLEANING, _VIDEO = "standard", "standard-grey", "restore", "video"
 
 Families = Mapping[str, Mapping[int, ModelCard]]
 
@@ -46,22 +46,23 @@ def families(cards: Iterable[ModelCard]) -> dict[str, dict[int, ModelCard]]:
     return found
 
 
-def choose(wanted: str, known: Families, info: PictureInfo, factor: float) -> Choice:
+def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, single: bool = False) -> Choice:
     """Choose the models for an enlargement.
 
-    ``auto`` takes ``restore`` for what went through lossy compression (JPEG, lossy WebP, video...), since faithful
-    models make its blocks and its noise larger too; ``standard-grey`` for one channel; ``standard`` for all else.
-    Where two networks follow each other and the first restores, the second is a faithful one: there is nothing left to
-    clean.
+    ``auto`` takes ``video`` for video, where that reaches the factor; ``restore`` for what else went through lossy
+    compression (JPEG, lossy WebP...), since faithful models make its blocks and its noise larger too;
+    ``standard-grey`` for one channel; ``standard`` for all else.  Where two networks follow each other and the first
+    restores, the second is a faithful one: there is nothing left to clean.
 
     Args:
         wanted: a family's name, or ``auto``.
         known: what there is; see :func:`families`.
         info: of the source.
         factor: enlargement, 1 (only clean) to 16.
+        single: whether the frames of a video are to be enlarged one by one.
 
     Raises:
-        ModelError: no such family, or one that needs a guide.
+        ModelError: no such family, one that needs a guide, or one of video for what is none.
         OptionError: a factor out of range, or one that the family's networks do not reach.
     """
     if wanted != AUTO:
@@ -69,7 +70,11 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float) -> Ch
             raise ModelError(f"model {wanted!r} is unknown: expected one of {sorted(known)}{near_match(wanted, known)}")
         if any(card.kind == "guided" for card in known[wanted].values()):
             raise ModelError(f"model {wanted!r} sharpens one source by another: give the sharp one with --guide")
+        if _remembers(known[wanted]):
+            return Choice(_of_video(known, wanted, info, factor, single=single))
         return Choice(_chain(known, wanted, factor))
+    if info.format == _VIDEO and not single and _VIDEO in known and _reaches(known[_VIDEO], factor, networks=1):
+        return Choice(_of_video(known, _VIDEO, info, factor, single=single), "frames of a video help each other")
     if info.lossy and _CLEANING in known and _reaches(known[_CLEANING], factor):
         return Choice(_chain(known, _CLEANING, factor), f"a {info.format} source has lossy compression to undo")
     if _FAITHFUL not in known:
@@ -77,6 +82,23 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float) -> Ch
     if info.colour == "grey" and not info.lossy and _GREY in known and _reaches(known[_GREY], factor):
         return Choice(_chain(known, _GREY, factor), "it has one channel")
     return Choice(_chain(known, _FAITHFUL, factor))
+
+
+def _remembers(family: Mapping[int, ModelCard]) -> bool:
+    return any(card.kind == "video" for card in family.values())
+
+
+def _of_video(known: Families, family: str, info: PictureInfo, factor: float, *, single: bool) -> tuple[ModelCard, ...]:
+    """The one network of video that reaches a factor."""
+    if info.format != _VIDEO:
+        raise ModelError(f"model {family!r} carries a state from frame to frame: it enlarges video only")
+    if single:
+        raise OptionError(f"reuse: model {family!r} computes every frame, as it remembers them: use another --model")
+    cards = _chain(known, family, factor)
+    if len(cards) > 1:
+        scales = ", ".join(f"x{scale}" for scale in sorted(known[family]))
+        raise OptionError(f"scale {factor:g}: model {family!r} has {scales} and is not used twice: use another --model")
+    return cards
 
 
 def _chain(known: Families, family: str, factor: float) -> tuple[ModelCard, ...]:
@@ -88,9 +110,9 @@ def _chain(known: Families, family: str, factor: float) -> tuple[ModelCard, ...]
     return (own[first], *(after.get(scale, own[scale]) for scale in rest))
 
 
-def _reaches(own: Mapping[int, ModelCard], factor: float) -> bool:
+def _reaches(own: Mapping[int, ModelCard], factor: float, networks: int = 2) -> bool:
+    """Whether no more than so many of a family's networks reach a factor."""
     try:
-        chain_scales(factor, sorted(own))
+        return len(chain_scales(factor, sorted(own))) <= networks
     except OptionError:
         return False
-    return True

@@ -345,7 +345,7 @@ class Upscaler:
 
     def choice(self, info: PictureInfo, factor: float) -> Choice:
         """The models for an enlargement, not loaded yet; see :func:`superres.choice.choose`."""
-        return choose(self._wanted, self._families, info, factor)
+        return choose(self._wanted, self._families, info, factor, single=self.options.video.reuse is not None)
 
     def chain(self, info: PictureInfo, size: tuple[int, int]) -> NetworkChain:
         """The networks for an enlargement, loaded once.

@@ -115,3 +115,43 @@ def test_errors() -> None:
 
 def test_nothing_chosen_is_no_reason() -> None:
     assert Choice(()).names == ()
+
+
+VIDEO = replace(GREY, lossy=True, format="video")
+WITH_VIDEO = families([*CARDS, *(replace(card("video", s), kind="video") for s in (2, 4))])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "factor", "names"),
+    [
+        (AUTO, 2, ("video x2",)),
+        (AUTO, 2.0005, ("video x2",)),
+        (AUTO, 3, ("video x4",)),
+        (AUTO, 8, ("restore x2", "standard x4")),  # what remembers is not used twice
+        (AUTO, 1, ("restore x1",)),
+        ("video", 1.5, ("video x2",)),
+        ("standard", 2, ("standard x2",)),
+    ],
+)
+def test_video_has_a_network_of_its_own(wanted: str, factor: float, names: tuple[str, ...]) -> None:
+    chosen = choose(wanted, WITH_VIDEO, VIDEO, factor)
+    assert chosen.names == names
+    assert bool(chosen.reason) == (wanted == AUTO)
+
+
+def test_frames_one_by_one_are_pictures() -> None:
+    assert choose(AUTO, WITH_VIDEO, VIDEO, 2, single=True).names == ("restore x2",)
+    with pytest.raises(OptionError, match="reuse: model 'video' computes every frame"):
+        choose("video", WITH_VIDEO, VIDEO, 2, single=True)
+
+
+def test_pictures_are_no_video() -> None:
+    for info in (CLEAN, LOSSY, GREY):
+        assert "video" not in choose(AUTO, WITH_VIDEO, info, 2).names[0]
+        with pytest.raises(ModelError, match="enlarges video only"):
+            choose("video", WITH_VIDEO, info, 2)
+
+
+def test_a_factor_that_one_network_of_video_does_not_reach_is_refused() -> None:
+    with pytest.raises(OptionError, match="'video' has x2, x4 and is not used twice"):
+        choose("video", WITH_VIDEO, VIDEO, 8)

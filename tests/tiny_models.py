@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,9 @@ class _Kept:
     def run(self, batch: Floats) -> Floats:
         return self._inner.run(batch)
 
+    def step(self, frames: Floats, state: Floats | None) -> tuple[Floats, Floats]:
+        return self._inner.step(frames, state)
+
     def close(self) -> None:
         """Stays open."""
 
@@ -158,3 +162,43 @@ def picture(height: int, width: int, channels: int = 3, dtype: str = "uint8", se
     if dtype == "float32":
         return Image.from_array(values.astype(np.float32))
     return Image.from_array(np.round(values * np.iinfo(dtype).max).astype(dtype))
+
+
+#: Of :func:`tiny_video_onnx`: channels of its state; and its halo, of two 3x3 convolutions.
+VIDEO_STATE, VIDEO_HALO = 2, 2
+
+
+def tiny_video_onnx(scale: int, seed: int = 0) -> bytes:
+    """A network of video: the present frame repeated, plus what two convolutions make of three frames and a state."""
+    rng = np.random.default_rng(seed)
+    shapes = [(VIDEO_STATE, 3 + VIDEO_STATE, 3, 3), (scale * scale, VIDEO_STATE, 3, 3)]
+    weights = [rng.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32) for shape in shapes]
+    repeat = np.zeros((scale * scale, 3, 1, 1), np.float32)
+    repeat[:, 1] = 1
+    nodes = [
+        helper.make_node("Concat", ["frames", "state"], ["seen"], axis=1),
+        helper.make_node("Conv", ["seen", "w0"], ["c0"], pads=[1] * 4, kernel_shape=[3, 3]),
+        helper.make_node("Tanh", ["c0"], ["next_state"]),
+        helper.make_node("Conv", ["next_state", "w1"], ["c1"], pads=[1] * 4, kernel_shape=[3, 3]),
+        helper.make_node("Mul", ["c1", "little"], ["residual"]),
+        helper.make_node("Conv", ["frames", "repeat"], ["skip"], kernel_shape=[1, 1]),
+        helper.make_node("Add", ["residual", "skip"], ["sum"]),
+        helper.make_node("DepthToSpace", ["sum"], ["high"], blocksize=scale, mode="CRD"),
+    ]
+    constants = {"w0": weights[0], "w1": weights[1], "repeat": repeat, "little": np.float32([0.3])}
+    ends = [("frames", 3), ("state", VIDEO_STATE), ("high", 1), ("next_state", VIDEO_STATE)]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", count, *("HW" if name == "high" else "hw")])
+        for name, count in ends
+    ]
+    initial = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
+    graph = helper.make_graph(nodes, "tiny video", values[:2], values[2:], initial)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def tiny_video_model(scale: int, name: str = "video") -> Model:
+    """:func:`tiny_video_onnx` with its card."""
+    model = make_model(tiny_video_onnx(scale), scale, name=name, halo=VIDEO_HALO)
+    return replace(model, card=replace(model.card, kind="video", channels=1))

@@ -41,5 +41,19 @@ class Backend(Protocol):
         Only of a backend opened with ``int8``.  Otherwise as :meth:`run`.
         """
 
+    def step(self, frames: Floats, state: Floats | None) -> tuple[Floats, Floats]:
+        """One frame of a network of video: float32 (N, 3, H, W), the previous, present and next one, in [0, 1].
+
+        Args:
+            frames: luma.
+            state: float32 (N, S, H, W), what the step before gave; None for the zeros that it begins as.
+
+        Returns:
+            float32 (N, 1, s*H, s*W), not clipped, and the next state.
+
+        Raises:
+            InferenceError: also of a network that is none of video.  Otherwise as :meth:`run`.
+        """
+
     def close(self) -> None:
         """Free the network.  May be called twice."""

@@ -44,21 +44,35 @@ class OnnxRuntimeBackend:
             self._session: Any = onnxruntime.InferenceSession(model, options, providers=providers)
         except Exception as error:  # its exceptions share no public base class
             raise ModelError(f"ONNX Runtime cannot load the model: {error}") from error
-        self._input = self._session.get_inputs()[0].name
+        self._inputs = self._session.get_inputs()
         self.precision: Precision = precision
         self.lanes = 1  # all cores work on one batch
 
     def run(self, batch: Floats) -> Floats:
         """See :meth:`superres.backends.base.Backend.run`."""
+        return self._infer(batch)[0]
+
+    def step(self, frames: Floats, state: Floats | None) -> tuple[Floats, Floats]:
+        """See :meth:`superres.backends.base.Backend.step`."""
+        if len(self._inputs) != 2:
+            raise InferenceError("this network is none of video: use run")
+        if state is None:
+            state = np.zeros((len(frames), self._inputs[1].shape[1], *frames.shape[2:]), np.float32)
+        large, following = self._infer(frames, state)
+        return large, following
+
+    def _infer(self, *batches: Floats) -> list[Floats]:
+        """All outputs."""
         if self._session is None:
             raise InferenceError("the backend is closed: open it again")
+        named = {entry.name: np.ascontiguousarray(batch) for entry, batch in zip(self._inputs, batches, strict=True)}
         try:
-            result = self._session.run(None, {self._input: np.ascontiguousarray(batch)})[0]
+            results = self._session.run(None, named)
         except Exception as error:  # its exceptions share no public base class
             if "alloc" in str(error).lower() or "out of memory" in str(error).lower():
                 raise MemoryError(str(error)) from error
             raise InferenceError(f"ONNX Runtime failed: {error}") from error
-        return np.asarray(result, np.float32)
+        return [np.asarray(result, np.float32) for result in results]
 
     def run_bytes(self, batch: Bytes) -> Bytes:
         """See :meth:`superres.backends.base.Backend.run_bytes`."""

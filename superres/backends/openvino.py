@@ -6,7 +6,6 @@ import queue
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import openvino
 
 from superres.backends.base import Bytes, Floats, Precision
@@ -83,13 +82,25 @@ class OpenVinoBackend:
         large: Bytes = self._infer(batch)
         return large
 
-    def _infer(self, batch: npt.NDArray[Any]) -> Any:
+    def step(self, frames: Floats, state: Floats | None) -> tuple[Floats, Floats]:
+        """See :meth:`superres.backends.base.Backend.step`."""
+        if self._compiled is not None and len(self._compiled.inputs) != 2:
+            raise InferenceError("this network is none of video: use run")
+        if state is None and self._compiled is not None:
+            channels = self._compiled.inputs[1].get_partial_shape()[1].get_length()
+            state = np.zeros((len(frames), channels, *frames.shape[2:]), np.float32)
+        large, following = self._infer(frames, state)
+        return large, following
+
+    def _infer(self, *batches: Any) -> Any:
+        """The first output of a network of one, or all of several."""
         if self._compiled is None:
             raise InferenceError("the backend is closed: open it again")
         request = self._requests.get()
         try:
-            request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-            return np.array(request.get_output_tensor(0).data)
+            request.infer([np.ascontiguousarray(batch) for batch in batches], share_inputs=True)
+            results = [np.array(tensor.data) for tensor in request.output_tensors]
+            return results[0] if len(results) == 1 else results
         except RuntimeError as error:
             if "alloc" in str(error).lower():
                 raise MemoryError(_first_line(error)) from error

@@ -57,7 +57,8 @@ def draw_path(frames: int, random: np.random.Generator) -> Path:
         random: decides.
     """
     kind = random.random()
-    angles, zooms = np.zeros(frames), np.ones(frames)
+    angles: npt.NDArray[np.float64] = np.zeros(frames)
+    zooms: npt.NDArray[np.float64] = np.ones(frames)
     if kind < _STILL:
         return Path(np.zeros((frames, 2)), angles, zooms, whole=True)
     # Small speeds are the most frequent, as in what people film.
@@ -65,13 +66,13 @@ def draw_path(frames: int, random: np.random.Generator) -> Path:
     heading = random.uniform(0, 2 * math.pi)
     sway = random.normal(0, _SWAY * speed / _SPEED, (frames, 2)).cumsum(axis=0)
     steps = speed * np.array([math.sin(heading), math.cos(heading)]) + sway
-    shifts = steps.cumsum(axis=0)
+    shifts: npt.NDArray[np.float64] = steps.cumsum(axis=0)
     shifts -= (shifts.max(axis=0) + shifts.min(axis=0)) / 2
     if kind < _STILL + _WHOLE:
         return Path(np.round(shifts), angles, zooms, whole=True)
     time = np.arange(frames) - frames / 2
     zoom = random.uniform(*_SHRINK)
-    angles = random.uniform(-_TURN, _TURN) * time + random.uniform(-0.1, 0.1)
+    angles = np.asarray(random.uniform(-_TURN, _TURN) * time + random.uniform(-0.1, 0.1), np.float64)
     zooms = np.maximum(1, zoom * (1 + random.uniform(-_ZOOM, _ZOOM) * time))
     return Path(shifts * zoom, angles, zooms, whole=False)
 

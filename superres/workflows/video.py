@@ -33,8 +33,10 @@ from superres.pipeline import Result, Upscaler
 from superres.queueing import prefetched
 from superres.workflows.networks import networks_for
 from superres.workflows.video_job import describe_job
-from superres.workflows.video_luma import LumaEnlarger, luma_picture
+from superres.workflows.video_luma import LumaEnlarger
 from superres.workflows.video_plan import VideoPlan, decide
+from superres.workflows.video_samples import luma_picture
+from superres.workflows.video_temporal import WARM_FRAMES, TemporalEnlarger, temporal_frames
 
 __all__ = ["GROUP_FRAMES", "upscale_file"]
 
@@ -56,10 +58,10 @@ def upscale_file(
     """Enlarge a video; see :class:`superres.workflows.Workflow`.
 
     Of the file's video streams the first that is no cover picture is enlarged, luma by the networks and chroma by
-    Lanczos; sizes are rounded down to whole chroma samples.  All other streams are copied packet by packet; every
-    frame keeps its time (Matroska and WebM count milliseconds), and chapters, tags, rotation, aspect ratio, bit depth
-    and HDR10 metadata go along.  Range, primaries, transfer and matrix are stated in the result, also where the source
-    left them to the player.
+    Lanczos; a model of kind ``video`` remembers what it saw, others take every frame alone.  Sizes are rounded down to
+    whole chroma samples.  All other streams are copied packet by packet; every frame keeps its time (Matroska and WebM
+    count milliseconds), and chapters, tags, rotation, aspect ratio, bit depth and HDR10 metadata go along.  Range,
+    primaries, transfer and matrix are stated in the result, also where the source left them to the player.
     ``options.quality`` is the encoder's constant rate factor.
 
     What cannot be read of a damaged file is left out and told in the result's ``warnings``.  A stopped run leaves its
@@ -122,7 +124,7 @@ def _make_groups(
     if work.groups and len(work.groups[-1].pts) < GROUP_FRAMES:
         return  # the last group of all
     wanted = Wanted(
-        max(work.groups[-1].pts) + 1 if work.groups else None if cut.start is None else math.ceil(cut.start / base),
+        _resumed_at(plan, work) if work.groups else None if cut.start is None else math.ceil(cut.start / base),
         None if cut.stop is None else math.ceil(cut.stop / base),
     )
     total, stopped = plan.frames(), threading.Event()
@@ -144,12 +146,26 @@ def _make_groups(
         raise CorruptInputError(f"{plan.name}: has no picture in the part asked for that can be decoded")
 
 
+def _resumed_at(plan: VideoPlan, work: WorkFolder) -> int:
+    """Time of the first frame that is needed after the finished groups."""
+    if not plan.temporal:
+        return max(work.groups[-1].pts) + 1
+    needed = [pts for group in work.groups[-1 - WARM_FRAMES // GROUP_FRAMES :] for pts in group.pts]
+    return sorted(needed)[-WARM_FRAMES:][0]
+
+
 def _enlarged(
     frames: Generator[Any, None, None], plan: VideoPlan, upscaler: Upscaler, done: int, stopped: threading.Event
 ) -> Iterator[Any]:
     """Frames of the result; ends early once ``stopped`` is set."""
-    luma = LumaEnlarger(upscaler, plan.info, plan.size, upscaler.options.video.reuse, stopped)
     scaler = FrameScaler(plan.info, plan.size)
+    if plan.temporal:
+        enlarger = TemporalEnlarger(upscaler, plan.info, plan.size, stopped)
+        with closing(frames):
+            for frame, large in temporal_frames(frames, enlarger, done, GROUP_FRAMES, stopped):
+                yield scaler.enlarged(frame, large)
+        return
+    luma = LumaEnlarger(upscaler, plan.info, plan.size, upscaler.options.video.reuse, stopped)
     with closing(frames):
         for number, frame in enumerate(frames, done):
             if number % GROUP_FRAMES == 0:

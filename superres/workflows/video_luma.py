@@ -14,12 +14,11 @@ from superres.backends.base import Floats
 from superres.enlarging import enlarged
 from superres.errors import InferenceError
 from superres.formats.video import VideoInfo
-from superres.image import PictureInfo
 from superres.pipeline import Upscaler
-from superres.refitting import resized
 from superres.tiling import Span, mirrored, spans
+from superres.workflows.video_samples import LumaSamples, luma_picture
 
-__all__ = ["REUSE_TILE", "LumaEnlarger", "luma_picture"]
+__all__ = ["REUSE_TILE", "LumaEnlarger"]
 
 Array = npt.NDArray[Any]
 
@@ -27,20 +26,6 @@ _WHOLE_TILE = 512
 #: Side of the blocks that are copied or computed, in source pixels: with a network's halo around them small ones would
 #: cost more than they save.
 REUSE_TILE = 96
-
-
-def luma_picture(info: VideoInfo) -> PictureInfo:
-    """A video's luma plane as a grey picture."""
-    return PictureInfo(
-        height=info.height,
-        width=info.width,
-        colour="grey",
-        dtype=info.pixels.dtype,
-        sample_range=float(info.pixels.peak),
-        alpha=False,
-        format="video",
-        lossy=True,
-    )
 
 
 @dataclass
@@ -86,9 +71,8 @@ class LumaEnlarger:
         self._chain = upscaler.chain(self._picture, size)
         self._bytes = self._chain.precision == "int8"
         self._tile = upscaler.options.tile
-        self._black, self._span = info.colours.luma_scale(info.pixels.bits)
-        self._peak = info.pixels.peak
-        self._exact = size == (info.width * self._chain.scale, info.height * self._chain.scale)
+        self._samples = LumaSamples(info, self._chain.scale, size)
+        self._exact = self._samples.exact
         self._tolerance = None if reuse is None else reuse << (info.pixels.bits - 8)
         self._blocks: list[_Block] = []
         self._last: tuple[Array, Array] | None = None
@@ -111,21 +95,10 @@ class LumaEnlarger:
         return result
 
     def _prepared(self, samples: Array) -> Array:
-        if self._bytes:
-            return samples
-        values = samples.astype(np.float32)
-        values -= np.float32(self._black)
-        values /= np.float32(self._span)
-        return values
+        return samples if self._bytes else self._samples.prepared(samples)
 
     def _finished(self, values: Array) -> Array:
-        if self._bytes:
-            return values
-        samples = values * np.float32(self._span)
-        samples += np.float32(self._black + 0.5)
-        np.floor(samples, out=samples)
-        np.clip(samples, 0, self._peak, out=samples)
-        return samples.astype(self._picture.dtype)
+        return values if self._bytes else self._samples.finished(values)
 
     def _whole(self, plane: Array) -> Array:
         """All of a plane, in tiles that even out."""
@@ -142,9 +115,7 @@ class LumaEnlarger:
 
     def _fitted(self, large: Floats) -> Array:
         """Of the networks' size -> of the result's."""
-        height, width = large.shape
-        fitted = resized(iter([large[:, :, None]]), width, height, self._size, 0)
-        return self._finished(np.concatenate(list(fitted))[:, :, 0])
+        return self._finished(self._samples.fitted(large))
 
     def _in_blocks(self, plane: Array, tolerance: int) -> Array:
         """Only the blocks whose windows have changed."""

@@ -14,7 +14,7 @@ from superres.formats.video_encode import Encoding, choose_encoding
 from superres.formats.video_holds import check_container
 from superres.formats.video_streams import Cut, container_of
 from superres.pipeline import Upscaler
-from superres.workflows.video_luma import luma_picture
+from superres.workflows.video_samples import luma_picture
 
 __all__ = ["VideoPlan", "decide"]
 
@@ -30,6 +30,7 @@ class VideoPlan:
         size: (width, height) of the result.
         encoding: of the result.
         cut: the part of the source.
+        temporal: whether the network carries a state from frame to frame.
     """
 
     source: Path
@@ -39,6 +40,7 @@ class VideoPlan:
     size: tuple[int, int]
     encoding: Encoding
     cut: Cut
+    temporal: bool
 
     def frames(self) -> int:
         """How many frames there will be, roughly."""
@@ -82,7 +84,9 @@ def decide(source: Path, target: Path, upscaler: Upscaler, name: str, group: int
     )
     with open_video(source, name) as opened:
         check_container(opened, target, info, encoding, name)
-    return VideoPlan(source, target, name, info, size, encoding, cut)
+    choice = upscaler.choice(luma_picture(info), max(size[0] / info.width, size[1] / info.height))
+    temporal = choice.cards[0].kind == "video"
+    return VideoPlan(source, target, name, info, size, encoding, cut, temporal)
 
 
 def _whole_chroma(size: tuple[int, int], info: VideoInfo, *, explicit: bool) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import external_data_helper
-from tiny_models import picture, tiny_onnx
+from tiny_models import VIDEO_STATE, picture, tiny_onnx, tiny_video_onnx
 
 from superres.backends import BACKENDS, Backend, open_backend
 from superres.backends.openvino import OpenVinoBackend, has_bf16
@@ -250,3 +250,28 @@ def test_as_many_threads_as_lanes_get_the_results_of_one(opened: Opener) -> None
 def test_tiny_models_are_the_same_every_time() -> None:
     digests = {hashlib.sha256(tiny_onnx(2, seed=1)).hexdigest() for _ in range(2)}
     assert len(digests) == 1
+
+
+def test_a_step_of_a_network_of_video_moves_its_state_on(name: str, opened: Opener) -> None:
+    """The same numbers in every runtime, whatever came before; no state is one of zeros."""
+    backend = opened(tiny_video_onnx(2))
+    reference = open_backend("onnxruntime", tiny_video_onnx(2), threads=1)
+    for shape in [(1, 3, 9, 7), (2, 3, 5, 12)]:
+        frames = batch(*shape)
+        first, state = backend.step(frames, None)
+        assert first.shape == (shape[0], 1, 2 * shape[2], 2 * shape[3]) and first.dtype == np.float32
+        assert state.shape == (shape[0], VIDEO_STATE, *shape[2:]) and state.dtype == np.float32
+        again, _ = backend.step(frames, np.zeros_like(state))
+        np.testing.assert_array_equal(again, first)
+        kept = state.copy()
+        second, following = backend.step(frames, state)
+        np.testing.assert_array_equal(state, kept)
+        assert np.abs(second - first).max() > 0.01
+        for one, other in zip((second, following), reference.step(frames, state), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    reference.close()
+
+
+def test_a_network_of_pictures_has_no_steps(opened: Opener) -> None:
+    with pytest.raises(InferenceError, match="none of video"):
+        opened(tiny_onnx(2)).step(batch(1, 3, 8, 8), None)
