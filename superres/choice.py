@@ -10,12 +10,12 @@ from superres.errors import ModelError, OptionError, near_match
 from superres.image import PictureInfo
 from superres.zoo import ModelCard
 
-__all__ = ["AUTO", "Choice", "choose", "families"]
+__all__ = ["AUTO", "Choice", "choose", "choose_guided", "families"]
 
 #: Ask for this and the source decides.
 AUTO = "auto"
 
-_FAITHFUL, _GREY, _CLEANING, _VIDEO = "standard", "standard-grey", "restore", "video"
+_FAITHFUL, _GREY, _CLEANING, _GUIDED, _VIDEO = "standard", "standard-grey", "restore", "guided", "video"
 
 Families = Mapping[str, Mapping[int, ModelCard]]
 
@@ -68,7 +68,7 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
     if wanted != AUTO:
         if wanted not in known:
             raise ModelError(f"model {wanted!r} is unknown: expected one of {sorted(known)}{near_match(wanted, known)}")
-        if any(card.kind == "guided" for card in known[wanted].values()):
+        if _takes_guide(known[wanted]):
             raise ModelError(f"model {wanted!r} sharpens one source by another: give the sharp one with --guide")
         if _remembers(known[wanted]):
             return Choice(_of_video(known, wanted, info, factor, single=single))
@@ -82,6 +82,25 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
     if info.colour == "grey" and not info.lossy and _GREY in known and _reaches(known[_GREY], factor):
         return Choice(_chain(known, _GREY, factor), "it has one channel")
     return Choice(_chain(known, _FAITHFUL, factor))
+
+
+def choose_guided(wanted: str, known: Families, factor: float) -> Choice:
+    """Choose the models that sharpen a source by a guide; ``auto`` is ``guided``.
+
+    Raises:
+        ModelError: no such family, or one that takes no guide.
+        OptionError: a factor that the family's networks do not reach.
+    """
+    family = _GUIDED if wanted == AUTO else wanted
+    if family not in known:
+        raise ModelError(f"model {family!r} is unknown: expected one of {sorted(known)}{near_match(family, known)}")
+    if not _takes_guide(known[family]):
+        raise ModelError(f"model {family!r} takes no guide: leave --model or --guide out")
+    return Choice(_chain(known, family, factor))
+
+
+def _takes_guide(family: Mapping[int, ModelCard]) -> bool:
+    return any(card.kind == "guided" for card in family.values())
 
 
 def _remembers(family: Mapping[int, ModelCard]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from superres.errors import OptionError
 
@@ -30,10 +31,15 @@ class RasterOptions:
     Attributes:
         bands: bands of the result, counted from 1; empty for all.
         cog: write a cloud-optimised GeoTIFF.
+        guide: a sharp raster of the same place, whose grid the result takes and whose detail sharpens it; None for
+            none.
+        guide_bands: bands of the guide that are used, counted from 1; empty for all.
     """
 
     bands: tuple[int, ...] = ()
     cog: bool = False
+    guide: Path | None = None
+    guide_bands: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from superres.backends import Backend, Precision, open_backend
 from superres.chain import LARGEST_SCALE, NetworkChain
-from superres.choice import AUTO, Choice, choose, families
+from superres.choice import AUTO, Choice, choose, choose_guided, families
 from superres.enlarging import enlarged
 from superres.errors import OptionError
 from superres.formats import Limits, Reader, open_reader, open_writer
@@ -237,6 +237,8 @@ class Upscaler:
         target = Path(target) if isinstance(target, str) else target
         called = name or (str(source) if isinstance(source, Path) else "standard input")
         kind = kind_of(source, name=called)
+        if self.options.raster.guide is not None and kind != "geotiff":
+            raise OptionError(f"{called}: only a GeoTIFF can be guided by another one: leave out --guide")
         if kind is not None:
             if target is None or not isinstance(source, Path):
                 raise OptionError(f"{called}: {kind} goes from file to file: name a file, and a target with -o")
@@ -364,6 +366,26 @@ class Upscaler:
             chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
             self._chains[choice.names, precision] = chain
         return self._chains[choice.names, precision]
+
+    def guided(self, factor: float) -> tuple[NetworkChain, ...]:
+        """The networks that sharpen by a guide, loaded once: a chain of one for each, in the order they run.
+
+        Raises:
+            ModelError: the model takes no guide, or cannot be loaded.
+            OptionError: the factor is out of reach, or ``int8`` was asked for.
+        """
+        options = self.options
+        if options.precision == "int8":
+            raise OptionError("precision int8: networks with a guide have no 8-bit form: use --precision auto")
+        precision: Precision = "bf16" if options.precision == "bf16" else "fp32"
+        chains = []
+        for card in choose_guided(self._wanted, self._families, factor).cards:
+            key = (f"{card.name} x{card.scale}",), precision
+            if key not in self._chains:
+                model = load_model(card.name, card.scale, self._folder)
+                self._chains[key] = NetworkChain([model], options.backend, precision, options.threads, self._opener)
+            chains.append(self._chains[key])
+        return tuple(chains)
 
     def _precision(self, info: PictureInfo, size: tuple[int, int], cards: tuple[ModelCard, ...]) -> Precision:
         """The arithmetic for a picture: bf16 resolves 8 bits with room to spare and 16 bits not at all; int8 is bytes.

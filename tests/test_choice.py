@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superres.choice import AUTO, Choice, choose, families
+from superres.choice import AUTO, Choice, choose, choose_guided, families
 from superres.errors import ModelError, OptionError
 from superres.image import Image, PictureInfo
 from superres.zoo import ModelCard
@@ -100,6 +100,16 @@ def test_a_grey_family_that_does_not_reach_is_left_alone() -> None:
 def test_a_network_that_needs_a_guide_is_not_run_without() -> None:
     with pytest.raises(ModelError, match="give the sharp one with --guide"):
         choose("guided", families([*CARDS, card("guided", 2)]), CLEAN, 2)
+
+
+def test_with_a_guide_only_networks_that_take_one() -> None:
+    known = families([*CARDS, card("guided", 2), card("guided", 4)])
+    assert choose_guided(AUTO, known, 3).names == ("guided x4",)
+    assert choose_guided("guided", known, 6).names == ("guided x2", "guided x4")
+    with pytest.raises(ModelError, match="'standard' takes no guide: leave --model or --guide out"):
+        choose_guided("standard", known, 2)
+    with pytest.raises(ModelError, match="'guided' is unknown"):
+        choose_guided(AUTO, KNOWN, 2)
 
 
 def test_errors() -> None:

@@ -107,6 +107,10 @@ def upscale(
     ] = False,
     bands: Annotated[str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.  [default: all]")] = "",
     cog: Annotated[bool, typer.Option("--cog", help="Of a GeoTIFF: write a cloud-optimised one.")] = False,
+    guide: Annotated[
+        Path | None, typer.Option(help="Of a GeoTIFF: a sharper one of the same place; the result takes its grid.")
+    ] = None,
+    guide_bands: Annotated[str, typer.Option(help="Of the guide: bands that are used.  [default: all]")] = "",
     codec: Annotated[str, typer.Option(help="Of a video: h264, hevc, av1 or vp9.  [default: by the container]")] = "",
     preset: Annotated[str, typer.Option(help="Of a video: the encoder's preset, such as medium or slow.")] = "",
     start: Annotated[float | None, typer.Option(help="Of a video: second to begin at.")] = None,
@@ -146,7 +150,7 @@ def upscale(
         quality=quality,
         overwrite=overwrite,
         volume=VolumeOptions(axes=axes, isotropic=isotropic),
-        raster=RasterOptions(bands=parse_bands(bands), cog=cog),
+        raster=RasterOptions(parse_bands(bands), cog, guide, parse_bands(guide_bands)),
         video=VideoOptions(codec, preset, start, end, deinterlace, reuse),
     )
     raise typer.Exit(run_batch(inputs, output, options, recursive=recursive, json_lines=json))

@@ -123,6 +123,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _tag(options: Options) -> str:
+    if options.raster.guide is not None and options.scale is None:
+        return "guided"
     if options.size is None:
         return f"x{4.0 if options.scale is None else options.scale:g}"
     return "x".join(str(side) if side else "" for side in options.size)

@@ -22,7 +22,7 @@ OPSET = 18
 def export_onnx(network: Network, target: Path) -> None:
     """Write the fused form of ``network`` as ONNX.
 
-    The graph takes ``low`` float32 (N, C, H, W) in [0, 1], any N, H and W, and gives ``high`` float32
+    The graph takes ``low`` float32 (N, inputs, H, W) in [0, 1], any N, H and W, and gives ``high`` float32
     (N, C, scale*H, scale*W), about [0, 1], not clipped.  Of a network of video it is one step: it takes ``frames``
     (N, 3, H, W) and ``state`` (N, S, H, W), and gives ``high`` (N, 1, scale*H, scale*W) and ``next_state``.
 
@@ -62,7 +62,7 @@ def _signature(network: Network) -> tuple[tuple[Tensor, ...], list[str], list[st
         channels = NEIGHBOURS, network.state_channels
         examples = tuple(torch.zeros(2, count, 24, 20) for count in channels)
         return examples, ["frames", "state"], ["high", "next_state"]
-    return (torch.zeros(2, network.channels, 24, 20),), ["low"], ["high"]
+    return (torch.zeros(2, network.inputs, 24, 20),), ["low"], ["high"]
 
 
 def _without_traces(model: Any) -> Any:

@@ -14,7 +14,7 @@ from superres.errors import OptionError, near_match
 if TYPE_CHECKING:
     from superres.networks.base import Network
 
-__all__ = ["NETWORKS", "TEMPORAL_NETWORKS", "build_network", "network_class"]
+__all__ = ["GUIDED_NETWORKS", "NETWORKS", "TEMPORAL_NETWORKS", "build_network", "network_class"]
 
 #: Architecture name -> "module:class", imported only when asked for.
 NETWORKS: dict[str, str] = {
@@ -30,6 +30,11 @@ NETWORKS: dict[str, str] = {
     "srresnet": "superres.networks.edsr:SrResNet",
 }
 
+#: The same for networks that are given a guide beside the picture, see :mod:`superres.networks.guided`.
+GUIDED_NETWORKS: dict[str, str] = {
+    "guided": "superres.networks.guided:Guided",
+}
+
 #: The same for networks of video, see :class:`superres.networks.temporal.TemporalNetwork`.
 TEMPORAL_NETWORKS: dict[str, str] = {
     "recurrent_video": "superres.networks.recurrent_video:RecurrentVideo",
@@ -42,7 +47,7 @@ def network_class(name: str) -> type[Network]:
     Raises:
         OptionError: an unknown architecture, with the nearest known name.
     """
-    known = NETWORKS | TEMPORAL_NETWORKS
+    known = NETWORKS | GUIDED_NETWORKS | TEMPORAL_NETWORKS
     if name not in known:
         raise OptionError(f"network {name!r} is unknown: expected one of {sorted(known)}{near_match(name, known)}")
     module, _, attribute = known[name].partition(":")

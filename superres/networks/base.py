@@ -22,6 +22,7 @@ class Network(nn.Module):
         scales: enlargement factors that the architecture supports.
         scale: enlargement factor.
         channels: C, 3 for RGB or 1 for one-channel data.
+        inputs: channels that it is given: more than C where a guide comes with the picture.
         halo: low-resolution pixels around a window that its result depends on (the receptive field's radius).
     """
 
@@ -30,6 +31,11 @@ class Network(nn.Module):
     scale: int
     channels: int
     halo: int
+
+    @property
+    def inputs(self) -> int:
+        """Channels of the input."""
+        return self.channels
 
     @classmethod
     def from_options(cls, scale: int, options: dict[str, int | float | str | bool]) -> Self:

@@ -200,5 +200,5 @@ def _as_grey(convolutions: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Te
     """A network of three colours as one of a single channel: it is given three times, the results are averaged."""
     (head, offsets), *hidden, (tail, biases) = convolutions
     # Of the last convolution's outputs those of one colour lie together.
-    folded = tail.unflatten(0, (3, -1)).mean(0), biases.unflatten(0, (3, -1)).mean(0)
+    folded = tail.reshape(3, -1, *tail.shape[1:]).mean(0), biases.reshape(3, -1).mean(0)
     return [(head.sum(1, keepdim=True), offsets), *hidden, folded]

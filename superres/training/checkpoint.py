@@ -40,10 +40,11 @@ def make_network(recipe: Recipe) -> Network:
     """
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.network.architecture, recipe.scale, dict(recipe.network.options))
-    channels = PLANES[recipe.data.planes].high
-    if network.channels != channels:
+    planes = PLANES[recipe.data.planes]
+    if (network.inputs, network.channels) != (planes.inputs(recipe.scale), planes.high):
         raise OptionError(
-            f"network.channels = {network.channels} with data.planes = {recipe.data.planes!r}: expected {channels}"
+            f"network.channels = {network.channels} with data.planes = {recipe.data.planes!r}: expected {planes.high}"
+            + (", and a network that takes a guide" if planes.guides else " and no guide" if planes.high == 1 else "")
         )
     if isinstance(network, TemporalNetwork) != bool(recipe.data.frames):
         raise OptionError(

@@ -60,13 +60,14 @@ def random_mix(random: np.random.Generator) -> Floats:
     if kind < _PLAIN:
         return np.array(_LUMINANCE, np.float32)
     if kind < _PLAIN + _SINGLE:
-        return np.eye(3, dtype=np.float32)[random.integers(3)]
+        return np.asarray(np.eye(3)[random.integers(3)], np.float32)
     return random.dirichlet((1, 1, 1)).astype(np.float32)
 
 
 def _mixed(side: Bytes, weights: Floats) -> Floats:
     """(h, w, 3) -> (h, w, 1)."""
-    return (side.astype(np.float32) @ weights)[:, :, None]
+    mixed: Floats = np.tensordot(side.astype(np.float32), weights, 1)
+    return mixed[:, :, None]
 
 
 def _bytes(values: npt.NDArray[Any]) -> Bytes:

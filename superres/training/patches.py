@@ -14,6 +14,7 @@ from superres.resize import resize
 from superres.training.augment import cutblur, exchanged, mixed, turned
 from superres.training.data import Pair
 from superres.training.grey import grey_pair
+from superres.training.guided import guided_pair
 from superres.training.recipe import DataOptions
 
 __all__ = ["PLANES", "Cut", "Planes", "Slot", "cut", "make_patches"]
@@ -31,16 +32,22 @@ class Planes:
 
     Attributes:
         low, high: how many planes its input and its result have.
+        guides: how many there are besides at the result's size, folded into the input.
         make: (low, high, scale, generator) -> those of a pair; None where they are the colours.
     """
 
     low: int
     high: int
     make: Callable[[Bytes, Bytes, int, np.random.Generator], tuple[Bytes, Bytes]] | None = None
+    guides: int = 0
+
+    def inputs(self, scale: int) -> int:
+        """Planes that a network is given: a guide counts once for each of its samples within a pixel."""
+        return self.low + self.guides * scale * scale
 
 
 #: The values of ``data.planes``.
-PLANES = {"colour": Planes(3, 3), "grey": Planes(1, 1, grey_pair)}
+PLANES = {"colour": Planes(3, 3), "grey": Planes(1, 1, grey_pair), "guided": Planes(1, 1, guided_pair, 1)}
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def make_patches(slots: Sequence[Slot], scale: int, options: DataOptions) -> tup
     The result depends on the arguments alone, whatever process runs it.
     """
     patch, planes = slots[0].patch, PLANES[options.planes]
-    low = np.empty((len(slots), patch, patch, planes.low), np.uint8)
+    low = np.empty((len(slots), patch, patch, planes.inputs(scale)), np.uint8)
     high = np.empty((len(slots), patch * scale, patch * scale, planes.high), np.uint8)
     for index, slot in enumerate(slots):
         pair = _colours(slot, scale, options)

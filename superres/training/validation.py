@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from superres.degrade import load_degradation
+from superres.errors import OptionError
 from superres.metrics.protocol import score
 from superres.networks.base import Network
 from superres.training.data import find_pictures, read_picture
@@ -41,9 +42,12 @@ class Validator:
 
     Raises:
         TrainingError: no pictures there, or one that is unreadable or too small.
+        OptionError: the recipe's network needs a guide, which these pictures have not.
     """
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
+        if recipe.data.planes == "guided":
+            raise OptionError(f"validate {folder}: its pictures have no guide, which this recipe's network needs")
         self._scale = recipe.scale
         degrade = load_degradation(recipe.data.degradation)
         self._pairs = []

@@ -23,6 +23,7 @@ from superres.formats.kinds import KINDS
 from superres.formats.table import format_of_name
 from superres.image import PictureInfo
 from superres.pipeline import Options, Result, Upscaler
+from superres.workflows.geotiff_guide import guide_bands, guided_size, open_guide
 from superres.workflows.networks import Networks, networks_for, together
 from superres.workflows.raster_bands import Group, plan_groups
 from superres.workflows.raster_grid import boxes
@@ -70,12 +71,14 @@ def upscale_file(
         chosen = opened.raster.chosen(options.raster.bands, name)
         _check_blocks(chosen, options, name)
         info = _as_picture(chosen)
-        size = upscaler.target(info, name)
+        guide = open_guide(opened, name, options, stack)
+        size = upscaler.target(info, name) if guide is None else guided_size(chosen, guide, options, name)
         place = NamedPlacement(target, overwrite=options.overwrite, source=source)
         stack.callback(place.discard)  # does nothing after a commit
-        groups = plan_groups(opened, chosen)
-        networks = _networks(upscaler, info, size, groups)
-        maker = PartMaker(opened, chosen.scaled(*size), groups, upscaler, networks)
+        groups = plan_groups(opened, chosen, apart=guide is not None)
+        guidance = None if guide is None else guide_bands(guide, opened, chosen, groups, upscaler)
+        networks = guidance.networks if guidance else _networks(upscaler, info, size, groups)
+        maker = PartMaker(opened, chosen.scaled(*size), groups, upscaler, networks, guidance)
         if all(group.kind == "nearest" for group in groups):
             networks = replace(networks, names=(_NEAREST,), precision="exact")
         result = _noted(chosen, maker.raster, networks)
@@ -99,6 +102,7 @@ def upscale_file(
         networks=networks.names,
         precision=networks.precision,
         seconds=time.perf_counter() - started,
+        warnings=guidance.warnings if guidance else (),
     )
 
 

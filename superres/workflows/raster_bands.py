@@ -38,19 +38,24 @@ class Group:
     range: ValueRange = field(default_factory=lambda: ValueRange(0.0, 1.0))
 
 
-def plan_groups(source: RasterSource, raster: Raster) -> list[Group]:
+def plan_groups(source: RasterSource, raster: Raster, *, apart: bool = False) -> list[Group]:
     """Which bands go together.
 
     Red, green and blue of an 8-bit raster are one colour picture, on the scale that pictures have.  Alpha, colour
     tables and single bits are no quantities: they take the nearest sample.  Every other band goes alone, on a range
     of its own: three of them are no colours.
+
+    Args:
+        source: read from.
+        raster: its bands that are wanted.
+        apart: leave colours apart too.
     """
     names = [band.interpretation for band in raster.bands]
     groups: list[Group] = []
     colours = ("red", "green", "blue")
     whole = raster.dtype == np.uint8 and not raster.layout.bits
     triple = tuple(names.index(colour) for colour in colours) if all(names.count(c) == 1 for c in colours) else ()
-    if triple and whole:
+    if triple and whole and not apart:
         groups.append(Group(triple, "rgb", ValueRange(0.0, 255.0)))
     for place, band in enumerate(raster.bands):
         if groups and groups[0].kind == "rgb" and place in triple:

@@ -17,6 +17,7 @@ from superres.workflows.bands import kept_apart, stored
 from superres.workflows.networks import Networks
 from superres.workflows.raster_bands import Group, values_in
 from superres.workflows.raster_grid import Axis, pieces
+from superres.workflows.raster_guide import Guidance
 from superres.workflows.raster_means import consistent, redistributed
 from superres.workflows.raster_window import Window, widened
 
@@ -44,6 +45,7 @@ class PartMaker:
         groups: its bands.
         upscaler: runs the networks.
         networks: those that it runs.
+        guidance: what sharpens every band by a guide instead of the upscaler; None for none.
     """
 
     def __init__(
@@ -53,8 +55,9 @@ class PartMaker:
         groups: Sequence[Group],
         upscaler: Upscaler,
         networks: Networks,
+        guidance: Guidance | None = None,
     ) -> None:
-        self.raster = raster
+        self.raster, self._guidance = raster, guidance
         self._source, self._groups, self._upscaler = source, groups, upscaler
         self._halo, self._scale = networks.halo, networks.scale
         self._rows = Axis.of(source.raster.height, networks.scale, raster.height)
@@ -129,7 +132,13 @@ class PartMaker:
                 part[:] = constant
             return
         reader = Window(self._source, bands, group.range, window, self._halo)
-        networks = self._networks(reader, window, (*rows.fine, *columns.fine))
+        if self._guidance is None:
+            networks = self._networks(reader, window, (*rows.fine, *columns.fine))
+        else:
+            large = self._guidance.enlarge(
+                bands[0], group.range, reader.read(0, window[1] - window[0])[:, :, 0], window
+            )
+            networks = _inside(large[:, :, None], window, self._scale, (*rows.fine, *columns.fine))
         source = reader.values((*rows.coarse, *columns.coarse))
         values = consistent(networks, source, rows, columns)
         low, high = group.range.bounds(self.raster.dtype, self.raster.largest)
@@ -167,3 +176,9 @@ class PartMaker:
                 if (values != found).any():
                     return None
         return self.raster.dtype.type(0) if found is None else found
+
+
+def _inside(large: Floats, window: Box, scale: int, fine: Box) -> Floats:
+    """The samples ``fine`` of a window of the source that was enlarged as a whole."""
+    top, left = window[0] * scale, window[2] * scale
+    return large[fine[0] - top : fine[1] - top, fine[2] - left : fine[3] - left]

@@ -38,11 +38,12 @@ def spool_path(target: Path) -> Path:
 def job_key(source: Path, options: Options, networks: Networks, boxes: Sequence[Box]) -> bytes:
     """32 bytes that differ when anything differs that the result depends on.
 
-    The source's path, size and time of change, and those of its mask; every option but the limits; the model files;
-    the windows; the version.
+    The source's path, size and time of change, those of its mask and of its guide; every option but the limits; the
+    model files; the windows; the version.
     """
     facts: list[object] = [__version__, replace(options, limits=Limits()), networks, boxes]
-    for path in (source, source.with_name(source.name + ".msk"), source.with_name(source.name + ".aux.xml")):
+    rasters = [source] if options.raster.guide is None else [source, options.raster.guide]
+    for path in (one.with_name(one.name + end) for one in rasters for end in ("", ".msk", ".aux.xml")):
         if path.exists():
             status = path.stat()
             facts += [str(path.absolute()), status.st_size, status.st_mtime_ns]

@@ -74,8 +74,9 @@ class ModelCard:
         halo: low-resolution pixels around a window that its result depends on.
         parameters: weights in the deployed network.
         gmacs: multiply-accumulates, in 1e9, for a 1280 x 720 result.
-        kind: ``faithful`` (fidelity to a clean source), ``restore`` (removes compression and noise), or ``video`` (one
-            step: three frames and a state in, a frame and the next state out).
+        kind: ``faithful`` (fidelity to a clean source), ``restore`` (removes compression and noise), ``guided``
+            (sharpens one plane by another one of the result's size, whose samples are further channels of its input),
+            or ``video`` (one step: three frames and a state in, a frame and the next state out).
         licence: of the weights, SPDX.
         sha256: of the ONNX file, lower-case hexadecimal.
         training: where it came from.
