@@ -31,7 +31,7 @@ def show_speed(
         raise OptionError(
             f"size {size}, rounds {rounds}, threads {threads}: expected WIDTHxHEIGHT, 1 or more, 0 or more"
         )
-    cards = {card.stem: card for card in list_cards()}
+    cards = {card.stem: card for card in list_cards() if card.takes_pictures}
     wanted = [name.strip() for name in models.split(",") if name.strip()] or list(cards)
     for name in wanted:
         if name not in cards:

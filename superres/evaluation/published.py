@@ -58,7 +58,7 @@ def quality_page(data: Path, options: PageOptions, watch: Callable[[Row], None] 
         SuperresError: a picture is unusable, a model does not run.
     """
     folders = find_sets(data, options.sets)
-    models = [(folder, card) for folder in options.folders for card in _cards(folder)]
+    models = [(folder, card) for folder in options.folders for card in _cards(folder) if card.takes_pictures]
     known = sorted({card.scale for _, card in models})
     page = _Page(options, watch or (lambda row: None))
     parts = [_INTRODUCTION.format(sets=", ".join(options.sets))]

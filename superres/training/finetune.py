@@ -71,6 +71,7 @@ def finetune_recipe(model: str, scale: int, options: FinetuneOptions) -> Recipe:
             folders=(".",),
             degradation=options.degradation or origin.data.degradation,
             planes=origin.data.planes,
+            frames=origin.data.frames,
             patch=options.patch,
             batch=options.batch,
         ),

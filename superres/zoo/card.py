@@ -105,6 +105,11 @@ class ModelCard:
         """File name without suffix: ``standard_x4``."""
         return f"{self.name}_x{self.scale}"
 
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether it enlarges any single picture: no guide, no frames before and after it."""
+        return self.kind not in ("guided", "video")
+
 
 def read_card(path: Path) -> ModelCard:
     """Read a card.
