@@ -13,7 +13,7 @@ from superres.atomic import replace_file
 from superres.networks.base import Network
 from superres.networks.temporal import NEIGHBOURS, TemporalNetwork
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "signature"]
 
 #: ONNX operator set: the lowest that holds every operator used, so that old runtimes read the file.
 OPSET = 18
@@ -34,7 +34,7 @@ def export_onnx(network: Network, target: Path) -> None:
         OutputError: the file cannot be written.
     """
     fused = network.fused()
-    examples, inputs, outputs = _signature(network)
+    examples, inputs, outputs = signature(network)
     axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
@@ -56,7 +56,7 @@ def export_onnx(network: Network, target: Path) -> None:
         stream.write(payload)
 
 
-def _signature(network: Network) -> tuple[tuple[Tensor, ...], list[str], list[str]]:
+def signature(network: Network) -> tuple[tuple[Tensor, ...], list[str], list[str]]:
     """Examples of what the fused form takes, and the names of inputs and outputs."""
     if isinstance(network, TemporalNetwork):
         channels = NEIGHBOURS, network.state_channels

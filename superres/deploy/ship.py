@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from superres.degrade import load_degradation
-from superres.deploy.export import export_onnx
+from superres.deploy.export import export_onnx, signature
 from superres.networks.base import Network
 from superres.training.recipe import Recipe
 from superres.training.recipe_file import recipe_to_mapping
@@ -43,16 +44,28 @@ def parameter_count(network: Network) -> int:
 
 
 def multiply_accumulates(network: Network) -> float:
-    """Multiply-accumulates of the deployed form for a 1280 x 720 result, in 1e9: kernels run at low resolution."""
-    kernels = sum(p.numel() for p in network.fused().parameters() if p.ndim == 4)
-    return kernels * (1280 / network.scale) * (720 / network.scale) / 1e9
+    """Multiply-accumulates of the deployed form for a 1280 x 720 result, in 1e9.
+
+    Counted on a small picture: every convolution and matrix product, each at the resolution that it runs at.
+    """
+    deployed, (inputs, _, _) = network.fused(), signature(network)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        deployed(*inputs)
+    batch, _, height, width = inputs[0].shape
+    per_pixel = counter.get_total_flops() / 2 / (batch * height * width)
+    return float(per_pixel * (1280 / network.scale) * (720 / network.scale) / 1e9)
 
 
-def licence_counts(table: Path) -> dict[str, int]:
-    """Tiles per licence class from a LICENCES.tsv whose header names a column ``licence_class``."""
-    lines = table.read_text(encoding="utf-8").splitlines()
-    column = lines[0].split("\t").index("licence_class")
-    return dict(sorted(Counter(line.split("\t")[column] for line in lines[1:] if line).items()))
+def licence_counts(table: Path, folder: str = "") -> dict[str, int]:
+    """Tiles per licence class from a LICENCES.tsv whose header names a column ``licence_class``.
+
+    Args:
+        table: its first column is a tile's path from where it lies.
+        folder: beside it; only tiles of this one are counted.  Empty for all.
+    """
+    lines = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if line]
+    column, beginning = lines[0].index("licence_class"), f"{folder}/" if folder else ""
+    return dict(sorted(Counter(line[column] for line in lines[1:] if line[0].startswith(beginning)).items()))
 
 
 def ship(network: Network, recipe: Recipe, provenance: Provenance, folder: Path) -> ModelCard:

@@ -97,7 +97,24 @@ def test_counts_are_those_of_the_file(network: Network, exported: Path) -> None:
 def test_counts_by_hand(network: Network) -> None:
     kernels = 9 * (3 * 5 + 5 * 5 + 5 * 12)
     assert parameter_count(network) == kernels + 5 + 5 + 12
-    assert multiply_accumulates(network) == pytest.approx(kernels * 640 * 360 / 1e9)
+    skip = 3 * 12
+    assert multiply_accumulates(network) == pytest.approx((kernels + skip) * 640 * 360 / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    [
+        # The 9-1-5 network runs at the size of the result: 64 * 81 + 32 * 64 + 25 * 32 kernel values per pixel.
+        ("srcnn", (64 * 81 + 32 * 64 + 25 * 32) * 1280 * 720 / 1e9),
+        # 5-3-3 at low resolution.
+        ("espcn", (64 * 25 + 32 * 64 * 9 + 4 * 32 * 9) * 640 * 360 / 1e9),
+    ],
+)
+def test_kernels_count_at_the_resolution_they_run_at(architecture: str, expected: float) -> None:
+    options = {"variant": "9-1-5"} if architecture == "srcnn" else {}
+    network = build_network(architecture, 2, options)
+    # Beside the kernels there are the colour transform and the bicubic enlargement of colour.
+    assert expected <= multiply_accumulates(network) <= expected + 300 * 1280 * 720 / 1e9
 
 
 def test_a_shipped_model_loads_and_its_card_is_true(network: Network, shipped: Path) -> None:

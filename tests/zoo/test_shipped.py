@@ -21,7 +21,7 @@ from superres.zoo import ZOO, ModelCard, list_cards, load_model
 CARDS = list_cards()
 PICTURES = [card for card in CARDS if card.takes_pictures]
 #: Family -> most parameters.
-LIMITS = {"standard": 300_000, "restore": 300_000, "realtime": 50_000}
+LIMITS = {"standard": 300_000, "standard-grey": 300_000, "restore": 300_000, "realtime": 50_000}
 
 Opener = Callable[..., Backend]
 
@@ -54,6 +54,7 @@ def test_each_card_has_its_file_and_each_file_its_card() -> None:
     assert sorted(path.stem for path in ZOO.glob("*.onnx")) == sorted(files)
 
 
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
 def test_the_digests(card: ModelCard) -> None:
     for suffix, expected in ((".onnx", card.sha256), (".int8.onnx", card.int8.sha256)):
         if expected:
@@ -62,9 +63,11 @@ def test_the_digests(card: ModelCard) -> None:
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15])
-def test_strong_noise_does_not_blow_up(run: Callable[[np.ndarray], np.ndarray], sigma: float) -> None:
+def test_strong_noise_does_not_blow_up(
+    card: ModelCard, run: Callable[[np.ndarray], np.ndarray], sigma: float
+) -> None:
     random = np.random.default_rng(0)
-    noise = np.clip(0.5 + sigma * random.standard_normal((1, 3, 48, 48)), 0, 1).astype(np.float32)
+    noise = np.clip(0.5 + sigma * random.standard_normal((1, card.channels, 48, 48)), 0, 1).astype(np.float32)
     large = run(noise)
     # Sharpening overshoots; a network that has come loose gives hundreds.
     assert large.min() > -1
@@ -73,8 +76,8 @@ def test_strong_noise_does_not_blow_up(run: Callable[[np.ndarray], np.ndarray], 
 
 def test_the_card_is_filled_in(card: ModelCard) -> None:
     assert card.kind in ("faithful", "restore")
-    assert card.scale in (2, 3, 4)
-    assert card.channels == 3
+    assert card.scale in ((1, 2, 4) if card.kind == "restore" else (2, 3, 4))
+    assert card.channels == (1 if card.name.endswith("-grey") else 3)
     assert card.licence
     assert card.training.recipe
     assert card.training.steps > 0
@@ -123,15 +126,16 @@ def test_gmacs(card: ModelCard, graph: onnx.GraphProto) -> None:
 
 
 def test_scale(card: ModelCard, run: Callable[[np.ndarray], np.ndarray]) -> None:
-    for shape in [(1, 3, 5, 9), (2, 3, 8, 8), (1, 3, 1, 1)]:
+    c = card.channels
+    for shape in [(1, c, 5, 9), (2, c, 8, 8), (1, c, 1, 1)]:
         large = run(np.full(shape, 0.5, np.float32))
-        assert large.shape == (shape[0], 3, card.scale * shape[2], card.scale * shape[3])
+        assert large.shape == (shape[0], c, card.scale * shape[2], card.scale * shape[3])
 
 
 def test_the_halo_covers_the_receptive_field(card: ModelCard, run: Callable[[np.ndarray], np.ndarray]) -> None:
     at = card.halo + 3
     size = 2 * at + 1
-    base = np.random.default_rng(0).random((1, 3, size, size), np.float32)
+    base = np.random.default_rng(0).random((1, card.channels, size, size), np.float32)
     changed = base.copy()
     changed[:, :, at, at] = 1 - changed[:, :, at, at]
     rows, columns = np.nonzero((run(changed) != run(base)).any(axis=(0, 1)))
@@ -148,9 +152,10 @@ def test_constant_in_constant_out(card: ModelCard, opener: Opener, precision: st
     margin, side = card.halo * card.scale, 2 * card.halo + 4
     greys = np.linspace(0, 1, 11, dtype=np.float32)[:, None].repeat(3, axis=1)
     for value in (*greys, *np.random.default_rng(0).random((10, 3), np.float32)):
-        flat = np.broadcast_to(value[None, :, None, None], (1, 3, side, side)).copy()
+        wanted = value[None, : card.channels, None, None]
+        flat = np.broadcast_to(wanted, (1, card.channels, side, side)).copy()
         large = backend.run(flat)[:, :, margin:-margin, margin:-margin]
-        assert np.abs(large - value[None, :, None, None]).max() <= 1 / 255
+        assert np.abs(large - wanted).max() <= 1 / 255
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -187,4 +192,5 @@ def test_it_enlarges_better_than_nothing(card: ModelCard, opener: Opener) -> Non
     with Upscaler(Options(model=card.name, scale=card.scale, precision="fp32"), opener=opener) as upscaler:
         large = upscaler.image(image).samples
     small = resize(large, scale=1 / card.scale).astype(int)
-    assert np.abs(small - image.samples).mean() < 6
+    # Cleaning takes away a part of what looks like noise, as this picture does.
+    assert np.abs(small - image.samples).mean() < (12 if card.kind == "restore" else 6)
