@@ -27,7 +27,7 @@ from torch.nn import functional
 from superres.errors import OptionError
 from superres.networks.base import check_range, in_float32
 from superres.networks.layers import start_near_zero
-from superres.networks.reparam import ReparamConv
+from superres.networks.reparam import ReparamConv, as_grey
 from superres.networks.temporal import NEIGHBOURS, TemporalNetwork
 
 __all__ = ["LIMIT", "RecurrentVideo"]
@@ -60,7 +60,7 @@ class _Step(nn.Module):
 
 
 class RecurrentVideo(TemporalNetwork):
-    """The network of ``video``; 77,156 parameters at scale 2 with the defaults.
+    """The network of ``video``; 233,380 parameters at scale 2 with the defaults.
 
     Args:
         scale: enlargement factor, 1 to 16.
@@ -72,7 +72,7 @@ class RecurrentVideo(TemporalNetwork):
         OptionError: a value out of its range.
     """
 
-    def __init__(self, scale: int, features: int = 32, layers: int = 9, slope: float = 0.1) -> None:
+    def __init__(self, scale: int, features: int = 48, layers: int = 12, slope: float = 0.1) -> None:
         super().__init__()
         self.check_scale(scale)
         check_range("RecurrentVideo", "features", features, 1, 1024)
@@ -111,9 +111,11 @@ class RecurrentVideo(TemporalNetwork):
 
     @torch.no_grad()
     def load_fused(self, convolutions: list[tuple[Tensor, Tensor]]) -> None:
-        """Start from a deployed step of any scale: hidden layers are taken over, the rest where it fits.
+        """Start from a deployed step of any scale, or from a plain stack for pictures of as many layers.
 
-        The head of another scale has other channels for the last result alone: the others are taken over.
+        Hidden layers are taken over, the tail where its shape fits.  The head of a step of another scale has other
+        channels for the last result alone: the others are taken over.  A network of pictures becomes one of video that
+        looks at the present frame alone, and learns from there.
 
         Args:
             convolutions: (kernel, bias) of the deployed convolutions, in order.
@@ -125,9 +127,15 @@ class RecurrentVideo(TemporalNetwork):
         inner = [(self.features, self.features)] * (self.layers - 2)
         if len(theirs) != self.layers or theirs[1:-1] != inner:
             raise OptionError(f"warm start: the other network's layers are {theirs}, expected {inner} between two")
+        if theirs[0][1] == 3:
+            convolutions = as_grey(convolutions)
         kernel, bias = convolutions[0]
-        shared = NEIGHBOURS + self.features if kernel.shape != self.head.weight.shape else kernel.shape[1]
-        self.head.weight[:, :shared].copy_(kernel[:, :shared])
+        if kernel.shape[1] == 1:
+            self.head.weight.zero_()
+            self.head.weight[:, 1:2].copy_(kernel)
+        else:
+            shared = kernel.shape[1] if kernel.shape == self.head.weight.shape else NEIGHBOURS + self.features
+            self.head.weight[:, :shared].copy_(kernel[:, :shared])
         _copy(self.head.bias, bias)
         for layer, (kernel, bias) in zip(self.body, convolutions[1:-1], strict=True):
             target = cast(ReparamConv, layer)

@@ -24,7 +24,7 @@ from torch.nn import functional
 from superres.errors import OptionError
 from superres.networks.base import Network
 
-__all__ = ["PlainStack", "ReparamConv", "ReparamNet"]
+__all__ = ["PlainStack", "ReparamConv", "ReparamNet", "as_grey"]
 
 
 class ReparamConv(nn.Module):
@@ -176,7 +176,7 @@ class ReparamNet(Network):
             OptionError: another number of layers, or other features.
         """
         if self.channels == 1 and convolutions and convolutions[0][0].shape[1] == 3:
-            convolutions = _as_grey(convolutions)
+            convolutions = as_grey(convolutions)
         theirs = [tuple(kernel.shape) for kernel, _ in convolutions[:-1]]
         ours = [tuple(self.head.weight.shape)] + [tuple(c.kernel.shape) for c in self._hidden()]
         if theirs != ours:
@@ -196,7 +196,7 @@ class ReparamNet(Network):
         return [layer for layer in self.body if isinstance(layer, ReparamConv)]
 
 
-def _as_grey(convolutions: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+def as_grey(convolutions: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
     """A network of three colours as one of a single channel: it is given three times, the results are averaged."""
     (head, offsets), *hidden, (tail, biases) = convolutions
     # Of the last convolution's outputs those of one colour lie together.

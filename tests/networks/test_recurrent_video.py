@@ -186,6 +186,25 @@ def test_a_warm_start_is_the_inverse_of_fusing_and_takes_what_fits_of_another_sc
         build_network("recurrent_video", 2, {"features": 5, "layers": 4}).load_fused(pairs)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_of_pictures_becomes_one_that_looks_at_the_present_frame(channels: int) -> None:
+    """Grey frames get what equal channels get there, whatever lies before and after them."""
+    torch.manual_seed(1)
+    picture = build_network("reparam", 2, {"features": 5, "layers": 3, "expansion": 0, "channels": channels})
+    with torch.no_grad():
+        for parameter in picture.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    layers = [module for module in picture.fused().modules() if isinstance(module, torch.nn.Conv2d)]
+    network = build_network("recurrent_video", 2, SMALL["recurrent_video"])
+    network.load_fused([(layer.weight.detach(), layer.bias.detach()) for layer in layers if layer.bias is not None])
+    clip = torch.rand(2, 3, 7, 6)
+    with torch.no_grad():
+        found = network(clip)
+        for number in range(3):
+            alone = picture(clip[:, number : number + 1].expand(-1, channels, -1, -1)).mean(dim=1)
+            assert torch.allclose(found[:, number], alone, atol=1e-5)
+
+
 @names
 def test_every_option_is_documented_and_the_number_of_parameters_true(name: str) -> None:
     found = network_class(name)
