@@ -92,6 +92,7 @@ def upscale_file(
         networks=networks.names,
         precision=networks.precision,
         seconds=time.perf_counter() - started,
+        reason=plan.choice.reason,
         warnings=_shortened([*_losses(source, plan.info), *dict.fromkeys((*told, *faults.all()))]),
     )
 

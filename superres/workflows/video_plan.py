@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from superres.choice import Choice
 from superres.errors import InputError, OptionError
 from superres.formats.video import VideoInfo, probe_video
 from superres.formats.video_av import open_video
@@ -30,7 +31,7 @@ class VideoPlan:
         size: (width, height) of the result.
         encoding: of the result.
         cut: the part of the source.
-        temporal: whether the network carries a state from frame to frame.
+        choice: the models.
     """
 
     source: Path
@@ -40,7 +41,12 @@ class VideoPlan:
     size: tuple[int, int]
     encoding: Encoding
     cut: Cut
-    temporal: bool
+    choice: Choice
+
+    @property
+    def temporal(self) -> bool:
+        """Whether the network carries a state from frame to frame."""
+        return self.choice.cards[0].kind == "video"
 
     def frames(self) -> int:
         """How many frames there will be, roughly."""
@@ -85,8 +91,7 @@ def decide(source: Path, target: Path, upscaler: Upscaler, name: str, group: int
     with open_video(source, name) as opened:
         check_container(opened, target, info, encoding, name)
     choice = upscaler.choice(luma_picture(info), max(size[0] / info.width, size[1] / info.height))
-    temporal = choice.cards[0].kind == "video"
-    return VideoPlan(source, target, name, info, size, encoding, cut, temporal)
+    return VideoPlan(source, target, name, info, size, encoding, cut, choice)
 
 
 def _whole_chroma(size: tuple[int, int], info: VideoInfo, *, explicit: bool) -> tuple[int, int]:

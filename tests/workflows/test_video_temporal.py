@@ -178,6 +178,18 @@ def test_an_interrupted_run_goes_on_and_makes_the_same_file(
     assert len(decoded(tmp_path / "twice.mp4")) == 23
 
 
+def test_it_is_what_video_gets_unless_frames_are_to_be_copied(
+    source: Path, tmp_path: Path, folder: Path, opener: Callable[..., Backend]
+) -> None:
+    with Upscaler(Options(scale=2), folder=folder, opener=opener) as upscaler:
+        result = upscaler.file(source, tmp_path / "b.mp4")
+    assert result.networks == ("video x2",)
+    assert "help each other" in result.reason
+    with Upscaler(Options(scale=2, video=VideoOptions(reuse=0)), folder=folder) as upscaler:
+        with pytest.raises(ModelError, match="there is no 'standard' here"):
+            upscaler.file(source, tmp_path / "c.mp4")
+
+
 def test_a_part_of_a_video_begins_without_memory(
     source: Path, tmp_path: Path, folder: Path, opener: Callable[..., Backend]
 ) -> None:
