@@ -185,9 +185,9 @@ def test_it_is_what_video_gets_unless_frames_are_to_be_copied(
         result = upscaler.file(source, tmp_path / "b.mp4")
     assert result.networks == ("video x2",)
     assert "help each other" in result.reason
-    with Upscaler(Options(scale=2, video=VideoOptions(reuse=0)), folder=folder) as upscaler:
-        with pytest.raises(ModelError, match="there is no 'standard' here"):
-            upscaler.file(source, tmp_path / "c.mp4")
+    single = Options(scale=2, video=VideoOptions(reuse=0))
+    with Upscaler(single, folder=folder) as upscaler, pytest.raises(ModelError, match="there is no 'standard' here"):
+        upscaler.file(source, tmp_path / "c.mp4")
 
 
 def test_a_part_of_a_video_begins_without_memory(
