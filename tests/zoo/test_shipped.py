@@ -63,9 +63,7 @@ def test_the_digests(card: ModelCard) -> None:
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15])
-def test_strong_noise_does_not_blow_up(
-    card: ModelCard, run: Callable[[np.ndarray], np.ndarray], sigma: float
-) -> None:
+def test_strong_noise_does_not_blow_up(card: ModelCard, run: Callable[[np.ndarray], np.ndarray], sigma: float) -> None:
     random = np.random.default_rng(0)
     noise = np.clip(0.5 + sigma * random.standard_normal((1, card.channels, 48, 48)), 0, 1).astype(np.float32)
     large = run(noise)
