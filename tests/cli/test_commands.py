@@ -38,10 +38,16 @@ def test_upscale_writes_beside_and_tells(tmp_path: Path, capsys: pytest.CaptureF
     assert "standard x4" in line
 
 
-def test_lossy_input_becomes_png(tmp_path: Path) -> None:
+def test_lossy_input_is_restored_and_becomes_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = picture(tmp_path / "a.jpg")
     assert main(["upscale", str(source)]) == 0
     assert size(tmp_path / "a_x4.png") == (80, 48)
+    line = capsys.readouterr().out
+    assert "restore x4" in line
+    assert "a jpeg source has lossy compression to undo; --model decides otherwise" in line
+    assert main(["upscale", str(source), "--model", "standard", "--overwrite", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["networks"], told["reason"]) == (["standard x4"], "")
 
 
 def test_fractional_scale_and_size(tmp_path: Path) -> None:
