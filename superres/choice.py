@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,12 +11,15 @@ from superres.errors import ModelError, OptionError, near_match
 from superres.image import PictureInfo
 from superres.zoo import ModelCard
 
-__all__ = ["AUTO", "Choice", "choose", "choose_guided", "families"]
+__all__ = ["AUTO", "FAITHFUL", "Choice", "choose", "choose_guided", "families"]
 
 #: Ask for this and the source decides.
 AUTO = "auto"
 
-_FAITHFUL, _GREY, _CLEANING, _GUIDED, _VIDEO = "standard", "standard-grey", "restore", "guided", "video"
+#: The family for all that nothing else is for.
+FAITHFUL = "standard"
+
+_GREY, _CLEANING, _GUIDED, _VIDEO = "standard-grey", "restore", "guided", "video"
 
 Families = Mapping[str, Mapping[int, ModelCard]]
 
@@ -77,26 +81,32 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
         return Choice(_of_video(known, _VIDEO, info, factor, single=single), "frames of a video help each other")
     if info.lossy and _CLEANING in known and _reaches(known[_CLEANING], factor):
         return Choice(_chain(known, _CLEANING, factor), f"a {info.format} source has lossy compression to undo")
-    if _FAITHFUL not in known:
-        raise ModelError(f"model {AUTO!r}: there is no {_FAITHFUL!r} here, only {sorted(known)}: name one with --model")
-    if info.colour == "grey" and not info.lossy and _GREY in known and _reaches(known[_GREY], factor):
-        return Choice(_chain(known, _GREY, factor), "it has one channel")
-    return Choice(_chain(known, _FAITHFUL, factor))
+    if FAITHFUL not in known:
+        raise ModelError(f"model {AUTO!r}: there is no {FAITHFUL!r} here, only {sorted(known)}: name one with --model")
+    faithful, grey = _chain(known, FAITHFUL, factor), known.get(_GREY, {})
+    if info.colour == "grey" and not info.lossy and all(card.scale in grey for card in faithful):
+        return Choice(tuple(grey[card.scale] for card in faithful), "it has one channel")
+    return Choice(faithful)
 
 
 def choose_guided(wanted: str, known: Families, factor: float) -> Choice:
     """Choose the models that sharpen a source by a guide; ``auto`` is ``guided``.
 
+    The family's network of that factor; otherwise its smallest one as often as it takes, since each has the guide to
+    go by: on most Sentinel-2 bands x2 twice gained more over bicubic than x2 once.
+
     Raises:
         ModelError: no such family, or one that takes no guide.
-        OptionError: a factor that the family's networks do not reach.
     """
     family = _GUIDED if wanted == AUTO else wanted
     if family not in known:
         raise ModelError(f"model {family!r} is unknown: expected one of {sorted(known)}{near_match(family, known)}")
     if not _takes_guide(known[family]):
         raise ModelError(f"model {family!r} takes no guide: leave --model or --guide out")
-    return Choice(_chain(known, family, factor))
+    own = known[family]
+    exact = [card for scale, card in own.items() if scale == factor]
+    smallest = min(own)
+    return Choice(tuple(exact) or (own[smallest],) * math.ceil(math.log(factor, smallest) - 1e-9))
 
 
 def _takes_guide(family: Mapping[int, ModelCard]) -> bool:
@@ -125,7 +135,7 @@ def _chain(known: Families, family: str, factor: float) -> tuple[ModelCard, ...]
     if factor == 1 and 1 not in own:
         raise OptionError(f"scale 1 only cleans, which model {family!r} does not do: use --model {_CLEANING}")
     first, *rest = chain_scales(factor, sorted(own))
-    after = known.get(_FAITHFUL, {}) if own[first].kind == "restore" else {}
+    after = known.get(FAITHFUL, {}) if own[first].kind == "restore" else {}
     return (own[first], *(after.get(scale, own[scale]) for scale in rest))
 
 

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from superres.backends import Backend, Precision, open_backend
 from superres.chain import LARGEST_SCALE, NetworkChain
-from superres.choice import AUTO, Choice, choose, choose_guided, families
+from superres.choice import AUTO, FAITHFUL, Choice, choose, choose_guided, families
 from superres.enlarging import enlarged
 from superres.errors import OptionError
 from superres.formats import Limits, Reader, open_reader, open_writer
@@ -347,7 +347,14 @@ class Upscaler:
 
     def choice(self, info: PictureInfo, factor: float) -> Choice:
         """The models for an enlargement, not loaded yet; see :func:`superres.choice.choose`."""
-        return choose(self._wanted, self._families, info, factor, single=self.options.video.reuse is not None)
+        # With a guide the model that was asked for is the guided one; beside it the source decides.
+        wanted = self._wanted if self.options.raster.guide is None else AUTO
+        return choose(wanted, self._families, info, factor, single=self.options.video.reuse is not None)
+
+    @property
+    def serves_without_guide(self) -> bool:
+        """Whether there are networks that need no guide, beside those that do."""
+        return FAITHFUL in self._families
 
     def chain(self, info: PictureInfo, size: tuple[int, int]) -> NetworkChain:
         """The networks for an enlargement, loaded once.
@@ -372,7 +379,7 @@ class Upscaler:
 
         Raises:
             ModelError: the model takes no guide, or cannot be loaded.
-            OptionError: the factor is out of reach, or ``int8`` was asked for.
+            OptionError: ``int8`` was asked for.
         """
         options = self.options
         if options.precision == "int8":

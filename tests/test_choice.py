@@ -92,9 +92,10 @@ def test_one_channel_has_networks_of_its_own(wanted: str, info: PictureInfo, fac
     assert (chosen.reason == "it has one channel") == ("grey" in names[0] and wanted == AUTO)
 
 
-def test_a_grey_family_that_does_not_reach_is_left_alone() -> None:
+def test_a_grey_family_that_lacks_a_scale_is_left_alone() -> None:
     known = families([*CARDS, card("standard-grey", 2)])
-    assert choose(AUTO, known, GREY, 8).names == ("standard x2", "standard x4")
+    for factor, names in ((4, ("standard x4",)), (8, ("standard x2", "standard x4")), (2, ("standard-grey x2",))):
+        assert choose(AUTO, known, GREY, factor).names == names
 
 
 def test_a_network_that_needs_a_guide_is_not_run_without() -> None:
@@ -104,8 +105,15 @@ def test_a_network_that_needs_a_guide_is_not_run_without() -> None:
 
 def test_with_a_guide_only_networks_that_take_one() -> None:
     known = families([*CARDS, card("guided", 2), card("guided", 4)])
-    assert choose_guided(AUTO, known, 3).names == ("guided x4",)
-    assert choose_guided("guided", known, 6).names == ("guided x2", "guided x4")
+    for factor, names in (
+        (2, ["x2"]),
+        (3, ["x2", "x2"]),
+        (4, ["x4"]),
+        (6, ["x2"] * 3),
+        (8, ["x2"] * 3),
+        (16, ["x2"] * 4),
+    ):
+        assert choose_guided(AUTO, known, factor).names == tuple(f"guided {name}" for name in names)
     with pytest.raises(ModelError, match="'standard' takes no guide: leave --model or --guide out"):
         choose_guided("standard", known, 2)
     with pytest.raises(ModelError, match="'guided' is unknown"):

@@ -85,7 +85,13 @@ def model_contenders(card: ModelCard, folder: Path, threads: int, *, with_torch:
         loop = _throughput_loop(eight_bit, threads)
         yield Contender(card.stem, "OpenVINO int8, frames in parallel", loop, "int8", per_pixel, rounded, loop)
     for runtime, precision, run in runners:
-        yield Contender(card.stem, runtime, run, precision, per_pixel, rounded if precision == "int8" else scores)
+        taking = _first_channels(run, card.channels)
+        yield Contender(card.stem, runtime, taking, precision, per_pixel, rounded if precision == "int8" else scores)
+
+
+def _first_channels(run: Callable[[Bytes], Any], channels: int) -> Callable[[Bytes], Any]:
+    """A network of one channel is given one plane of the picture."""
+    return lambda picture: run(picture[:, :, :channels])
 
 
 def _opened(

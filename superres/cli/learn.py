@@ -135,9 +135,12 @@ def _train(recipe: Recipe, source: str, folder: Path, data: Path, options: RunOp
         from superres.deploy.ship import Provenance, licence_counts, ship
 
         pictures: dict[str, int] = {}
-        for table in [data / name / "LICENCES.tsv" for name in recipe.data.folders]:
-            for licence, count in (licence_counts(table) if table.exists() else {}).items():
-                pictures[licence] = pictures.get(licence, 0) + count
+        for here in [data / name for name in recipe.data.folders]:
+            # One table may tell of several folders that it lies beside.
+            tables = {here / "LICENCES.tsv": "", here.parent / "LICENCES.tsv": here.name}
+            for table, part in [(table, part) for table, part in tables.items() if table.exists()][:1]:
+                for licence, count in licence_counts(table, part).items():
+                    pictures[licence] = pictures.get(licence, 0) + count
         provenance = Provenance(source, run.step, _minutes(folder / "log.csv"), pictures)
         options.export.mkdir(parents=True, exist_ok=True)
         card = ship(run.averaged_network(), recipe, provenance, options.export)

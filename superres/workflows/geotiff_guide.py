@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from superres.errors import OptionError
 from superres.formats.geotiff import RasterSource, open_raster
 from superres.formats.geotiff_meaning import Raster
-from superres.pipeline import Options, Upscaler
-from superres.workflows.guided import Mix, guided_networks
+from superres.image import Image, PictureInfo
+from superres.pipeline import MemoryReader, Options, Upscaler
+from superres.workflows.guide_trial import Enlarge, best_share
+from superres.workflows.guided import guided_networks
+from superres.workflows.networks import networks_for, together
 from superres.workflows.raster_bands import Group
 from superres.workflows.raster_guide import Guidance, RasterGuide, aligned
 
 __all__ = ["guide_bands", "guided_size", "open_guide"]
 
-# Share of a band's variance that a guide should explain.
-_LITTLE = 0.2
+# A guide with a lower share in the result does not do what it is expected to.
+_LITTLE = 0.5
 
 
 def open_guide(raster: RasterSource, name: str, options: Options, stack: ExitStack) -> RasterGuide | None:
@@ -70,19 +77,49 @@ def guide_bands(
         upscaler: has the networks.
 
     Raises:
-        ModelError, OptionError: the networks cannot be loaded, or do not reach the guide's grid.
+        ModelError, OptionError: the networks cannot be loaded.
         CorruptInputError: one of the two is damaged.
     """
-    chains = upscaler.guided(guide.alignment.factor)
-    bands = [raster.bands[place].source for group in groups if group.kind != "nearest" for place in group.places]
-    mixes = {band: guide.mix(source, band) for band in bands}
-    return Guidance(guide, mixes, chains, guided_networks(chains), _told(mixes, guide))
+    factor = guide.alignment.factor
+    chains = upscaler.guided(factor)
+    ranges = {raster.bands[g.places[0]].source: g.range for g in groups if g.kind != "nearest"}
+    mixes = {band: guide.mix(source, band) for band in ranges}
+    shares = dict.fromkeys(ranges, 1.0)
+    if upscaler.serves_without_guide:
+        plain = _plain(upscaler)
+        for band, mix in mixes.items():
+            share = best_share(guide.trials(source, band, ranges[band], mix), factor, plain, chains)
+            shares[band] = 1.0 if share is None else share
+    networks = guided_networks(chains)
+    if min(shares.values(), default=1.0) < 1:
+        info = _grey(raster.height, raster.width)
+        size = raster.width * networks.scale, raster.height * networks.scale
+        networks = together([networks, networks_for(upscaler, info, size)])
+    return Guidance(guide, mixes, shares, chains, networks, _told(shares, guide))
 
 
-def _told(mixes: Mapping[int, Mix], guide: RasterGuide) -> tuple[str, ...]:
-    """Which bands the guide says little about."""
+def _plain(upscaler: Upscaler) -> Enlarge:
+    """The networks without a guide, on a plane in memory."""
+
+    def enlarge(plane: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+        reader = MemoryReader(Image.from_array(np.ascontiguousarray(plane)))
+        large: npt.NDArray[np.float32] = np.concatenate(list(upscaler.strips(reader.info, size[::-1], reader, None)))
+        return large[:, :, 0]
+
+    return enlarge
+
+
+def _grey(height: int, width: int) -> PictureInfo:
+    """A band as the pipeline sees it."""
+    whole = Image.from_array(np.zeros((1, 1), np.float32)).info
+    return replace(whole, height=height, width=width)
+
+
+def _told(shares: Mapping[int, float], guide: RasterGuide) -> tuple[str, ...]:
+    """Which bands the guide does little for."""
     return tuple(
-        f"band {band}: {guide.source.name} explains {100 * mix.explained:.0f} % of it and can add little"
-        for band, mix in mixes.items()
-        if mix.explained < _LITTLE
+        f"band {band}: {guide.source.name} has a share of {100 * share:.0f} % in the result, the rest is made without "
+        "it: on this band made smaller it helped no further"
+        for band, share in shares.items()
+        if share < _LITTLE
     )

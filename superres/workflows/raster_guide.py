@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ Floats = npt.NDArray[np.float32]
 _TOLERANCE = 0.05
 # Windows per axis that a mix is fitted on, and their side, in pixels of the band.
 _WINDOWS, _SIDE = 12, 64
+# The same for trials of how far it is worth following.
+_TRIALS, _TRIAL_SIDE = 3, 160
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ class RasterGuide:
         """What the guide says of a band: fitted on windows spread over the raster, gaps of either left out."""
         whole, factor = raster.raster, self.alignment.factor
         plane, guides = [], []
-        for top, bottom in _spread(whole.height):
-            for left, right in _spread(whole.width):
+        for top, bottom in _spread(whole.height, _WINDOWS, _SIDE):
+            for left, right in _spread(whole.width, _WINDOWS, _SIDE):
                 box = (top, bottom, left, right)
                 samples, there = raster.read(band, box), self.alignment.box(box)
                 valid = ~raster.gaps(band, box, samples)
@@ -146,17 +148,33 @@ class RasterGuide:
                 guides.append(np.stack([one[valid] for one in reduced], axis=1))
         return fitted_mix(np.concatenate(plane), np.concatenate(guides))
 
+    def trials(self, raster: RasterSource, band: int, range: ValueRange, mix: Mix) -> Iterator[tuple[Floats, Floats]]:
+        """Windows of a band without gaps in either, normalised, and the guide reduced to their pixels."""
+        whole, factor = raster.raster, self.alignment.factor
+        for top, bottom in _spread(whole.height, _TRIALS, _TRIAL_SIDE):
+            for left, right in _spread(whole.width, _TRIALS, _TRIAL_SIDE):
+                box = (top, bottom, left, right)
+                samples, there = raster.read(band, box), self.alignment.box(box)
+                sharp = [self.source.read(number, there) for number in self._bands]
+                gaps = [self.source.gaps(number, there, one) for number, one in zip(self._bands, sharp, strict=True)]
+                if raster.gaps(band, box, samples).any() or any(one.any() for one in gaps):
+                    continue
+                blocks = (len(samples), factor, samples.shape[1], factor)
+                reduced = mix.of([one.astype(np.float64).reshape(blocks).mean(axis=(1, 3)) for one in sharp])
+                yield np.clip(range.normalised(samples), 0, 1), range.normalised(reduced)
+
 
 class Guidance:
     """Sharpens windows of a raster's bands by a guide.
 
     Attributes:
-        networks: those that it runs.
+        networks: those that it runs, and those without a guide where these have a share.
         warnings: what must be said of the guide.
 
     Args:
         guide: the sharp raster.
         mixes: band of the raster, from 1 -> what the guide says of it.
+        shares: band of the raster, from 1 -> share of the guided result in the whole.
         chains: the networks, one each.
         networks, warnings: as above.
     """
@@ -165,12 +183,17 @@ class Guidance:
         self,
         guide: RasterGuide,
         mixes: Mapping[int, Mix],
+        shares: Mapping[int, float],
         chains: Sequence[NetworkChain],
         networks: Networks,
         warnings: tuple[str, ...],
     ) -> None:
-        self._guide, self._mixes, self._chains = guide, mixes, chains
+        self._guide, self._mixes, self._shares, self._chains = guide, mixes, shares, chains
         self.networks, self.warnings = networks, warnings
+
+    def share(self, band: int) -> float:
+        """Of the guided result in the whole, 0 to 1; the rest is that of networks without a guide."""
+        return self._shares[band]
 
     def enlarge(self, band: int, range: ValueRange, plane: Floats, box: Box) -> Floats:
         """A window of a band, normalised, enlarged by the networks' scale; not clipped.
@@ -190,8 +213,8 @@ class Guidance:
         return sharpened(plane, range.normalised(mixed), self._chains)
 
 
-def _spread(length: int) -> list[tuple[int, int]]:
+def _spread(length: int, count: int, side: int) -> list[tuple[int, int]]:
     """Windows on an axis, evenly; the whole axis where that is no longer than they are."""
-    if length <= _WINDOWS * _SIDE:
+    if length <= count * side:
         return [(0, length)]
-    return [(int(start), int(start) + _SIDE) for start in np.linspace(0, length - _SIDE, _WINDOWS)]
+    return [(int(start), int(start) + side) for start in np.linspace(0, length - side, count)]

@@ -132,13 +132,7 @@ class PartMaker:
                 part[:] = constant
             return
         reader = Window(self._source, bands, group.range, window, self._halo)
-        if self._guidance is None:
-            networks = self._networks(reader, window, (*rows.fine, *columns.fine))
-        else:
-            large = self._guidance.enlarge(
-                bands[0], group.range, reader.read(0, window[1] - window[0])[:, :, 0], window
-            )
-            networks = _inside(large[:, :, None], window, self._scale, (*rows.fine, *columns.fine))
+        networks = self._made(group, bands, reader, window, (*rows.fine, *columns.fine))
         source = reader.values((*rows.coarse, *columns.coarse))
         values = consistent(networks, source, rows, columns)
         low, high = group.range.bounds(self.raster.dtype, self.raster.largest)
@@ -147,6 +141,20 @@ class PartMaker:
         values = self._columns.fitted(self._rows.fitted(values, 0, *box[:2]), 1, *box[2:])
         for number, part in enumerate(made):
             part[:] = stored(group.range.restored(values[:, :, number]), self.raster.dtype, self.raster.largest)
+
+    def _made(self, group: Group, bands: Sequence[int], reader: Window, window: Box, fine: Box) -> Floats:
+        """The samples ``fine`` of a window, by networks without a guide, with one, or a mix of both."""
+        guidance = self._guidance
+        share = 0.0 if guidance is None else guidance.share(bands[0])
+        if guidance is None or share == 0:
+            return self._networks(reader, window, fine)
+        plane = reader.read(0, window[1] - window[0])[:, :, 0]
+        large = guidance.enlarge(bands[0], group.range, plane, window)
+        guided = _inside(large[:, :, None], window, self._scale, fine)
+        if share == 1:
+            return guided
+        plain = self._networks(reader, window, fine)
+        return plain + np.float32(share) * (guided - plain)
 
     def _networks(self, reader: Window, window: Box, fine: Box) -> Floats:
         """The samples ``fine`` of what the networks make of a window of the source, (rows, columns, bands)."""

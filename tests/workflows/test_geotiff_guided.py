@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from raster_support import PLACE, ground, make_raster, read
 from rasterio.transform import Affine
-from tiny_models import make_model, put
+from tiny_models import make_model, nearest_model, open_nearest, put
 
 from superres.backends import Backend
 from superres.cli import main
@@ -43,18 +43,17 @@ class ShowsTheGuide:
         """Nothing to free."""
 
 
-def opener(*_: object, **__: object) -> Backend:
-    return ShowsTheGuide()
+def opener(name: str, model: bytes, **_: object) -> Backend:
+    return ShowsTheGuide() if model == b"guided" else open_nearest(name, model)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, tiny_folder: Path) -> Path:
-    """Models: ``guided`` x2 and x4, and ``tiny``, which takes no guide."""
+    """Models: ``guided`` x2, and ``tiny``, which takes no guide."""
     models = tmp_path / "models"
     models.mkdir()
-    for scale in (2, 4):
-        model = make_model(b"guided %d" % scale, scale, name="guided", halo=2)
-        put(replace(model, card=replace(model.card, channels=1, kind="guided")), models)
+    model = make_model(b"guided", 2, name="guided", halo=2)
+    put(replace(model, card=replace(model.card, channels=1, kind="guided")), models)
     for path in tiny_folder.glob("tiny_*"):
         (models / path.name).write_bytes(path.read_bytes())
     return models
@@ -89,10 +88,7 @@ def test_what_the_guide_knows_comes_back(factor: int, tmp_path: Path, sharpen: S
     source, guide, truth = pair(tmp_path, factor)
     result, made = sharpen(source, guide)
     assert result.target_size == (30 * factor, 24 * factor)
-    assert (
-        result.networks
-        == {2: ("guided x2",), 3: ("guided x4",), 4: ("guided x4",), 6: ("guided x2", "guided x4")}[factor]
-    )
+    assert result.networks == ("guided x2",) * math.ceil(math.log2(factor))
     assert result.warnings == ()
     before = np.stack([resize(band.astype(np.float64), truth.shape[1:]) for band in read(source)])
     error, bicubic = (np.sqrt(((one - truth) ** 2).mean()) for one in (made, before))
@@ -148,12 +144,35 @@ def test_gaps_of_both(tmp_path: Path, sharpen: Sharpen) -> None:
     assert np.abs(made - truth[0])[12:36, 12:46].max() < 2
 
 
-def test_a_guide_of_something_else_is_told(tmp_path: Path, sharpen: Sharpen) -> None:
-    source, _, _ = pair(tmp_path)
+def with_others(folder: Path) -> None:
+    """Put networks that need no guide beside those that do."""
+    for scale in (2, 3, 4):
+        model = nearest_model(scale)
+        put(replace(model, card=replace(model.card, name="standard")), folder)
+
+
+def test_a_guide_of_something_else_is_told_and_not_followed(tmp_path: Path, folder: Path, sharpen: Sharpen) -> None:
+    with_others(folder)
+    source, guide, _ = pair(tmp_path, 2, 1)
+    _, expected = sharpen(source, guide)
     noise = np.random.default_rng(5).integers(0, 4000, (1, 48, 60), dtype=np.uint16)
-    result, _ = sharpen(source, make_raster(tmp_path / "noise.tif", noise))
-    assert [warning.partition(":")[0] for warning in result.warnings] == ["band 1", "band 2"]
-    assert "noise.tif explains 0 % of it" in result.warnings[0]
+    result, made = sharpen(source, make_raster(tmp_path / "noise.tif", noise))
+    assert len(result.warnings) == 1
+    assert result.warnings[0].startswith(f"band 1: {tmp_path / 'noise.tif'} has a share of ")
+    assert result.networks == ("guided x2", "standard x2")
+    assert not np.array_equal(made, expected)
+    low = read(source)
+    near = low.repeat(2, 1).repeat(2, 2).astype(int)
+    assert np.corrcoef(made.ravel(), near.ravel())[0, 1] > 0.98
+
+
+def test_a_guide_that_knows_all_is_followed_alone(tmp_path: Path, folder: Path, sharpen: Sharpen) -> None:
+    source, guide, _ = pair(tmp_path)
+    result, expected = sharpen(source, guide)
+    with_others(folder)
+    again, made = sharpen(source, guide)
+    assert again.networks == result.networks == ("guided x2",)
+    assert np.array_equal(made, expected)
 
 
 def test_what_cannot_be_is_told(tmp_path: Path, sharpen: Sharpen) -> None:
