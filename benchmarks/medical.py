@@ -1,6 +1,6 @@
 """Known truth: medical pictures made smaller and brought back, beside linear and cubic interpolation.
 
-    python benchmarks/medical.py --data FOLDER_OF_SAMPLES --model standard --scale 2 4 --slices 8
+    python benchmarks/medical.py --data FOLDER_OF_SAMPLES --scale 2 4 --slices 8
 
 In-plane: slices reduced by antialiased bicubic and enlarged again.  Through-plane: a volume reduced along its third
 axis by averages, as thick slices are, and enlarged by the workflow of volumes.  PSNR over all samples of a row, the
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder that holds nifti and dicom samples")
-    parser.add_argument("--model", default="standard")
+    parser.add_argument("--model", default="auto")
     parser.add_argument("--scale", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--slices", type=int, default=0, help="per volume or series, evenly spread; 0 for all")
     parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")

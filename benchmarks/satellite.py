@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of the sample rasters")
-    parser.add_argument("--model", default="standard")
+    parser.add_argument("--model", default="auto")
     parser.add_argument("--scales", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--crop", type=int, default=0, help="side of the middle part that is used; 0 for whole scenes")
     parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")

@@ -10,6 +10,7 @@ from tiny_models import make_model, put, tiny_onnx
 
 from superres.benchmark import Contender, Row, measure, measure_peak, model_contenders, peer_contender, speed_page
 from superres.errors import OptionError
+from superres.zoo import ZOO, find_model
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
 
@@ -58,6 +59,12 @@ def test_every_runtime_takes_part(tmp_path: Path) -> None:
         assert large.shape == (1, 3, 24, 32), runtime
         # bf16 has 8 significant bits.
         np.testing.assert_allclose(large, results["ONNX Runtime fp32"], atol=2e-2 if "bf16" in runtime else 1e-4)
+
+
+def test_a_network_of_one_channel_gets_one_plane() -> None:
+    card = find_model("standard-grey", 2)
+    first = next(iter(model_contenders(card, ZOO, 1, with_torch=False)))
+    assert np.asarray(first.run(PICTURE)).shape == (1, 1, 24, 32)
 
 
 def test_the_peak_is_a_plausible_number() -> None:
