@@ -62,7 +62,7 @@ def test_a_long_clip_stays_what_it_is(card: ModelCard, backend: Backend) -> None
             assert np.abs(small - waves(number))[8:-8, 8:-8].mean() < 0.02, number
 
 
-@pytest.mark.parametrize("sigma", [0.05, 0.15, 0.3])
+@pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15])
 def test_strong_noise_does_not_blow_up(backend: Backend, sigma: float) -> None:
     random, state = np.random.default_rng(0), None
     for _ in range(100):
