@@ -1,4 +1,4 @@
-"""What is done to a pair of patches after it was cut: symmetries, exchanged colours, mixing.
+"""What is done to a pair of patches after it was cut: symmetries, exchanged or decorrelated colours, mixing.
 
 References:
     B. Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPR Workshops 2017 (flips and
@@ -15,7 +15,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cutblur", "exchanged", "mixed", "turned"]
+__all__ = ["cutblur", "decorrelated", "exchanged", "mixed", "turned"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -41,6 +41,20 @@ def exchanged(low: Bytes, high: Bytes, random: np.random.Generator) -> tuple[Byt
     """
     order = list(_ORDERS[1 + int(random.integers(len(_ORDERS) - 1))])
     return low[:, :, order], high[:, :, order]
+
+
+def decorrelated(low: Bytes, high: Bytes, random: np.random.Generator) -> tuple[Bytes, Bytes]:
+    """Both with each channel turned, and maybe inverted, on its own: colours and edges that photographs do not have.
+
+    In photographs the channels agree in nearly every edge, and few colours are saturated; a network that saw nothing
+    else answers with blocks where a red thing stands before a green one.
+    """
+    ways = [(int(random.integers(8)), np.uint8(255 * (random.random() < 0.5))) for _ in range(low.shape[2])]
+
+    def apart(side: Bytes) -> Bytes:
+        return np.stack([turned(side[:, :, k], turn) ^ flipped for k, (turn, flipped) in enumerate(ways)], axis=2)
+
+    return apart(low), apart(high)
 
 
 def mixed(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from superres.degrade import load_degradation
 from superres.degrade.patch import degrade_patch
 from superres.resize import resize
-from superres.training.augment import cutblur, exchanged, mixed, turned
+from superres.training.augment import cutblur, decorrelated, exchanged, mixed, turned
 from superres.training.data import Pair
 from superres.training.grey import grey_pair
 from superres.training.guided import guided_pair
@@ -77,6 +77,7 @@ class Slot:
         other: what it is mixed with, if anything.
         cutblur: whether the input gets a clean part.
         colour: whether channels are exchanged.
+        decorrelate: whether each channel is turned and inverted on its own.
         seed: of all that is drawn on the way: (seed, step, slot).
     """
 
@@ -86,11 +87,12 @@ class Slot:
     cutblur: bool
     colour: bool
     seed: tuple[int, int, int]
+    decorrelate: bool = False
 
     @property
     def draws(self) -> bool:
         """Whether anything is left to chance: making a generator takes longer than cutting a patch."""
-        return self.cutblur or self.colour or self.other is not None or self.cut.low is None
+        return self.cutblur or self.colour or self.decorrelate or self.other is not None or self.cut.low is None
 
 
 def cut(pair: Pair, top: int, left: int, patch: int, scale: int, turn: int) -> Cut:
@@ -132,7 +134,9 @@ def _colours(slot: Slot, scale: int, options: DataOptions) -> tuple[Bytes, Bytes
         low = cutblur(low, resize(high, scale=1 / scale) if scale > 1 else high, random)
     if slot.other is not None:
         low, high = mixed(low, high, *_sides(slot.other, slot.patch, scale, options.degradation, random), random)
-    return exchanged(low, high, random) if slot.colour else (low, high)
+    if slot.colour:
+        low, high = exchanged(low, high, random)
+    return decorrelated(low, high, random) if slot.decorrelate else (low, high)
 
 
 def _sides(

@@ -52,6 +52,7 @@ class DataOptions:
         cutblur: share of the patches with a rectangle, or all but one, of the input not degraded, only reduced
             (Yoo et al., CVPR 2020).
         colour: share of the patches whose colour channels are exchanged.
+        decorrelated: share of the patches whose channels are turned and inverted each on its own.
         generated: share of the patches cut from generated pictures: text, line art, textures, dead leaves.
         frames: frames of a patch, for networks of video; 0 for pictures.  Clips are filmed from the pictures, reduced
             and compressed (:mod:`superres.degrade.video`); their planes are ``grey``.
@@ -68,6 +69,7 @@ class DataOptions:
     mixup: float = 0.0
     cutblur: float = 0.0
     colour: float = 0.0
+    decorrelated: float = 0.0
     generated: float = 0.0
     frames: int = 0
     clips: int = 1000

@@ -133,7 +133,7 @@ class BatchSource:
 
     def _slot(self, seed: tuple[int, int, int], patch: int, draw: _Draw) -> Slot:
         options, own = self._options, self._cut(draw, patch)
-        if not (options.mixup or options.cutblur or options.colour):
+        if not (options.mixup or options.cutblur or options.colour or options.decorrelated):
             return Slot(patch, own, None, False, False, seed)
         # A stream of its own: what is done to a patch moves no other draw.
         random = np.random.default_rng((*seed, 1))
@@ -142,7 +142,8 @@ class BatchSource:
         if mixing:
             index = min(int(np.searchsorted(self._cumulative, random.random(), side="right")), len(self._pairs) - 1)
             other = self._cut(self._place(index, patch, random), patch)
-        return Slot(patch, own, other, bool(blurring), bool(colouring), seed)
+        apart = bool(random.random() < options.decorrelated)
+        return Slot(patch, own, other, bool(blurring), bool(colouring), seed, apart)
 
     def _cut(self, draw: _Draw, patch: int) -> Cut:
         index, top, left, turn = draw

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superres.training.augment import cutblur, exchanged, mixed, turned
+from superres.degrade import load_degradation
+from superres.training.augment import cutblur, decorrelated, exchanged, mixed, turned
 
 from .conftest import noise
 
@@ -24,6 +25,20 @@ def test_colours_are_exchanged_alike_and_never_kept(seed: int) -> None:
     order = [next(k for k in range(3) if np.array_equal(new_low[..., c], low[..., k])) for c in range(3)]
     assert sorted(order) == [0, 1, 2] and order != [0, 1, 2]
     assert np.array_equal(new_high, high[..., order])
+
+
+@given(st.integers(0, 1000))
+def test_each_channel_is_turned_and_inverted_on_its_own_and_alike_on_both_sides(seed: int) -> None:
+    high = noise(16, 16, 2)
+    reduce = load_degradation("bicubic")
+    low = reduce(high, 2)
+    new_low, new_high = decorrelated(low, high, np.random.default_rng(seed))
+    assert new_high.dtype == np.uint8 and new_high.shape == high.shape
+    # Rounding a half may go the other way in an inverted channel.
+    assert np.abs(new_low.astype(int) - reduce(new_high, 2)).max() <= 1
+    for channel in range(3):
+        ways = [turned(high[..., channel], turn) ^ np.uint8(255 * way) for turn in range(8) for way in (0, 1)]
+        assert sum(np.array_equal(new_high[..., channel], way) for way in ways) == 1
 
 
 @given(st.integers(0, 1000))

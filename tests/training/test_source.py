@@ -106,7 +106,7 @@ def blind_pair(height: int, width: int, scale: int, seed: int) -> Pair:
     return Pair(smooth, None, f"blind {seed}")
 
 
-ALL = DataOptions(degradation="blind", patch=8, batch=4, mixup=0.5, cutblur=0.5, colour=0.5)
+ALL = DataOptions(degradation="blind", patch=8, batch=4, mixup=0.5, cutblur=0.5, colour=0.5, decorrelated=0.5)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -120,7 +120,9 @@ def test_a_random_degradation_is_drawn_anew_and_by_seed_step_and_slot(scale: int
     clean = [load_degradation("bicubic")(patch, scale) if scale > 1 else patch for patch in high]
     assert any(not np.array_equal(made, plain) for made, plain in zip(low, clean, strict=True))
     # One picture, one place: what differs is the degradation of each slot and step.
-    alone = BatchSource([blind_pair(8, 8, scale, 0)], scale, replace(options, augment=False, colour=0), 3, workers=0)
+    alone = BatchSource(
+        [blind_pair(8, 8, scale, 0)], scale, replace(options, augment=False, colour=0, decorrelated=0), 3, workers=0
+    )
     lows = np.concatenate([alone.batch(step)[0] for step in (0, 1)])
     assert len({patch.tobytes() for patch in lows}) > len(lows) // 2
 
