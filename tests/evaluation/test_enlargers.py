@@ -57,6 +57,5 @@ def test_auto_means_what_the_pipeline_takes(
     assert arithmetic(card, "fp32") == "fp32"
     info = Image.from_array(smooth(8, 8)).info
     with Upscaler(Options(scale=card.scale, model=card.name), folder=tiny_folder) as upscaler:
-        upscaler._cards[card.scale] = card
         size = (8 * card.scale, 8 * card.scale)
-        assert upscaler._precision(info, size, (card.scale,)) == expected
+        assert upscaler._precision(info, size, (card,)) == expected
