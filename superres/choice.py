@@ -70,11 +70,10 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
         OptionError: a factor out of range, or one that the family's networks do not reach.
     """
     if wanted != AUTO:
-        if wanted not in known:
-            raise ModelError(f"model {wanted!r} is unknown: expected one of {sorted(known)}{near_match(wanted, known)}")
-        if _takes_guide(known[wanted]):
+        own = _family(known, wanted)
+        if _takes_guide(own):
             raise ModelError(f"model {wanted!r} sharpens one source by another: give the sharp one with --guide")
-        if _remembers(known[wanted]):
+        if _remembers(own):
             return Choice(_of_video(known, wanted, info, factor, single=single))
         return Choice(_chain(known, wanted, factor))
     if info.format == _VIDEO and not single and _VIDEO in known and _reaches(known[_VIDEO], factor, networks=1):
@@ -99,14 +98,19 @@ def choose_guided(wanted: str, known: Families, factor: float) -> Choice:
         ModelError: no such family, or one that takes no guide.
     """
     family = _GUIDED if wanted == AUTO else wanted
-    if family not in known:
-        raise ModelError(f"model {family!r} is unknown: expected one of {sorted(known)}{near_match(family, known)}")
-    if not _takes_guide(known[family]):
+    own = _family(known, family)
+    if not _takes_guide(own):
         raise ModelError(f"model {family!r} takes no guide: leave --model or --guide out")
-    own = known[family]
     exact = [card for scale, card in own.items() if scale == factor]
     smallest = min(own)
     return Choice(tuple(exact) or (own[smallest],) * math.ceil(math.log(factor, smallest) - 1e-9))
+
+
+def _family(known: Families, name: str) -> Mapping[int, ModelCard]:
+    """The cards of a family by scale.  Raises ModelError, with the nearest name, where there is none."""
+    if name not in known:
+        raise ModelError(f"model {name!r} is unknown: expected one of {sorted(known)}{near_match(name, known)}")
+    return known[name]
 
 
 def _takes_guide(family: Mapping[int, ModelCard]) -> bool:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from superres.errors import CorruptInputError, MissingExtraError
 from superres.formats import sniff
 from superres.formats.dicom_codestream import codestream_size, names_colours
-from superres.formats.dicom_guard import guarded
+from superres.formats.dicom_guard import guarded, not_read
 
 __all__ = ["JPEG_SYNTAXES", "LOSSY_SYNTAXES", "PixelSource", "iter_frames"]
 
@@ -142,6 +142,8 @@ def _encapsulated(source: PixelSource, file: BinaryIO, name: str) -> Iterator[Ar
                 f"{name}: frame {index + 1} is {size[0]} x {size[1]} pixels, but the header says "
                 f"{options['columns']} x {options['rows']}; get the file again"
             )
+        if source.syntax not in JPEG_SYNTAXES and source.syntax not in _PLUGINS:
+            raise not_read(name, f"frame {index + 1}")
         with guarded(name, f"frame {index + 1}"):
             frame = _jpeg(stream, source) if source.syntax in JPEG_SYNTAXES else _by_pydicom(stream, source)
         yield frame
@@ -152,8 +154,6 @@ def _by_pydicom(stream: bytes, source: PixelSource) -> Array:
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
-    if source.syntax not in _PLUGINS:
-        raise NotImplementedError
     plugin, package = _PLUGINS[source.syntax]
     decoder = get_decoder(UID(source.syntax))
     if plugin not in decoder.available_plugins:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from superres.errors import CorruptInputError, MissingExtraError, SuperresError, UnsupportedFormatError
 
-__all__ = ["guarded"]
+__all__ = ["guarded", "not_read"]
 
 # Those that log.
 _PACKAGES = ("pydicom", "pylibjpeg", "openjpeg", "jpeg_ls")
@@ -55,9 +55,7 @@ def guarded(name: str, what: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "pydicom", "medical") from None
     except NotImplementedError:
-        raise UnsupportedFormatError(
-            f"{name}: {what} is of a kind that is not read; convert it to an uncompressed DICOM file first"
-        ) from None
+        raise not_read(name, what) from None
     # Whatever it is: pydicom and the decoders raise exceptions of every type for damaged files.
     except Exception as error:
         raise CorruptInputError(
@@ -66,3 +64,10 @@ def guarded(name: str, what: str) -> Iterator[None]:
     finally:
         for logger, propagates in zip(theirs, propagated, strict=True):
             logger.propagate = propagates
+
+
+def not_read(name: str, what: str) -> UnsupportedFormatError:
+    """The error for what nothing here decodes; arguments as of :func:`guarded`."""
+    return UnsupportedFormatError(
+        f"{name}: {what} is of a kind that is not read; convert it to an uncompressed DICOM file first"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from superres.choice import Choice
 from superres.errors import ModelError
 from superres.image import PictureInfo
 from superres.pipeline import Upscaler
@@ -57,7 +58,7 @@ def networks_for(upscaler: Upscaler, info: PictureInfo, size: tuple[int, int]) -
     """The networks that ``upscaler.strips(info, size, ...)`` runs; they are loaded."""
     chain = upscaler.chain(info, size)
     return Networks(
-        names=tuple(f"{card.name} x{card.scale}" for card in chain.cards),
+        names=Choice(chain.cards).names,
         precision=chain.precision,
         halo=chain.halo,
         scale=chain.scale,
