@@ -19,7 +19,7 @@ from torch.nn import functional
 from superres.atomic import replace_file
 from superres.errors import ModelError, TrainingError
 from superres.networks.quantised import LEVELS, QuantisedStack, step_and_zero, weight_scales
-from superres.networks.reparam import PlainStack
+from superres.networks.reparam import PlainStack, Skip
 from superres.training.warm import read_graph, read_weights
 
 __all__ = ["export_int8", "plain_stack", "tensor_of_bytes", "train_quantised"]
@@ -45,8 +45,9 @@ def plain_stack(onnx_file: bytes, name: str) -> PlainStack:
     values = read_weights(graph)
     kinds = [node.op_type for node in graph.node]
     layers = [node for node in graph.node if node.op_type == "Conv" and values[node.input[1]].shape[2:] == (3, 3)]
+    bicubic = "Pad" in kinds
     expected = ["Conv", "LeakyRelu"] * (len(layers) - 1) + ["Conv"] + ["Add", "Conv", "DepthToSpace"]
-    if len(layers) < 3 or sorted(kinds) != sorted(expected):
+    if len(layers) < 3 or sorted(kinds) != sorted([*expected, *["Pad"] * bicubic]):
         raise ModelError(
             f"{name}: quantisation takes a plain stack of 3x3 convolutions with leaky ReLU (architecture reparam), "
             f"but this graph holds {sorted(set(kinds))}"
@@ -55,7 +56,7 @@ def plain_stack(onnx_file: bytes, name: str) -> PlainStack:
     scale = int(next(_attribute(node, "blocksize") for node in graph.node if node.op_type == "DepthToSpace"))
     kernels = [(values[node.input[1]], _bias(node, values)) for node in layers]
     features, channels = kernels[0][0].shape[:2]
-    plain = PlainStack(scale, channels, features, len(kernels), slopes.pop())
+    plain = PlainStack(scale, channels, features, len(kernels), slopes.pop(), "bicubic" if bicubic else "nearest")
     if slopes:
         raise ModelError(f"{name}: its leaky ReLUs differ in slope; expected one slope")
     with torch.no_grad():
@@ -142,7 +143,7 @@ def export_int8(stack: QuantisedStack, target: Path) -> None:
         active = parts.node("LeakyRelu", [summed], attributes={"alpha": float(plain.slope)})
         hidden = parts.rounded(active, *step_and_zero(*limits))
     residual = parts.convolution(hidden, plain.last().weight, plain.last().bias, f"layer{len(stack.ranges)}")
-    skip = parts.node("Conv", ["low", parts.constant("copies", plain.copies.numpy())])
+    skip = parts.skip("low", plain.skip)
     total = parts.node("Add", [residual, skip])
     parts.node("DepthToSpace", [total], "high", {"blocksize": plain.scale, "mode": "CRD"})
     channels = plain.hidden()[0].weight.shape[1]
@@ -180,6 +181,14 @@ class _Parts:
 
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
+
+    def skip(self, source: str, skip: Skip) -> str:
+        """The fixed enlargement, in float32."""
+        if skip.reach:
+            pads = self.constant("skip_pads", np.array([0, 0, skip.reach, skip.reach] * 2, np.int64))
+            source = self.node("Pad", [source, pads], attributes={"mode": "edge"})
+        kernel = self.constant("skip_kernel", skip.kernel.numpy())
+        return self.node("Conv", [source, kernel], attributes={"group": skip.channels})
 
     def rounded(self, source: str, step: float, zero: int) -> str:
         """An activation through unsigned 8-bit codes and back."""

@@ -85,7 +85,7 @@ class Network(nn.Module):
         return copy.deepcopy(self).eval()
 
     def load_fused(self, convolutions: list[tuple[Tensor, Tensor]]) -> None:
-        """Start from a deployed network: (kernel, bias) of its convolutions, in order."""
+        """Start from a deployed network: (kernel, bias) of all its convolutions, in order, the skip's among them."""
         raise OptionError(f"{type(self).__name__} cannot start from a deployed network")
 
 

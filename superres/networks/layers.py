@@ -19,6 +19,7 @@ __all__ = [
     "convolution",
     "start_identity",
     "start_near_zero",
+    "subpixel_kernel",
 ]
 
 #: Low-resolution pixels on each side that Keys' bicubic kernel reads.
@@ -41,7 +42,7 @@ class Bicubic(nn.Module):
     def __init__(self, scale: int, channels: int) -> None:
         super().__init__()
         self.scale, self.channels = scale, channels
-        kernel = _subpixel_kernel(scale, "bicubic")[:, None].repeat(channels, 1, 1, 1)
+        kernel = subpixel_kernel(scale, "bicubic")[:, None].repeat(channels, 1, 1, 1)
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, batch: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ def _mirrored(batch: Tensor, axis: int) -> Tensor:
     return torch.index_select(batch, axis, index)
 
 
-def _subpixel_kernel(scale: int, kernel: str) -> Tensor:
+def subpixel_kernel(scale: int, kernel: str) -> Tensor:
     """(scale^2, 5, 5): the weights of the 5x5 pixels around a pixel for each of its sub-pixels, row by row."""
     middle, length = 2 * _REACH, 4 * _REACH + 1  # far enough from the mirrored borders
     matrix = torch.from_numpy(axis_resampler(length, length * scale, kernel).matrix())
@@ -72,7 +73,7 @@ def _subpixel_kernel(scale: int, kernel: str) -> Tensor:
 
 def bilinear_kernel(scale: int) -> Tensor:
     """(scale^2, 3, 3): a bilinear enlargement as a 3x3 convolution before a pixel shuffle."""
-    return _subpixel_kernel(scale, "bilinear")[:, 1:-1, 1:-1]
+    return subpixel_kernel(scale, "bilinear")[:, 1:-1, 1:-1]
 
 
 def convolution(inputs: int, outputs: int, size: int = 3, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:

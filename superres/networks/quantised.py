@@ -99,7 +99,7 @@ class QuantisedStack(nn.Module):
             hidden = functional.leaky_relu(_convolved(hidden, convolution), plain.slope)
             hidden = torch.fake_quantize_per_tensor_affine(hidden, *step_and_zero(low, high), 0, LEVELS)
         residual = _convolved(hidden, plain.last())
-        return functional.pixel_shuffle(residual + functional.conv2d(batch, plain.copies), plain.scale)
+        return functional.pixel_shuffle(residual + plain.skip(batch), plain.scale)
 
 
 def _convolved(batch: Tensor, convolution: nn.Conv2d) -> Tensor:

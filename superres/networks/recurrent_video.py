@@ -27,7 +27,7 @@ from torch.nn import functional
 from superres.errors import OptionError
 from superres.networks.base import check_range, in_float32
 from superres.networks.layers import start_near_zero
-from superres.networks.reparam import ReparamConv, as_grey
+from superres.networks.reparam import ReparamConv, Skip, as_grey
 from superres.networks.temporal import NEIGHBOURS, TemporalNetwork
 
 __all__ = ["LIMIT", "RecurrentVideo"]
@@ -39,23 +39,20 @@ LIMIT = 4.0
 class _Step(nn.Module):
     """The deployed form: plain convolutions; see :class:`superres.networks.temporal.TemporalNetwork`."""
 
-    copies: Tensor
-
-    def __init__(self, scale: int, features: int, layers: int, slope: float) -> None:
+    def __init__(self, scale: int, features: int, layers: int, slope: float, skip: str) -> None:
         super().__init__()
         self.scale, self.features, self.slope = scale, features, slope
         widths = [NEIGHBOURS + features + scale * scale] + [features] * (layers - 1)
         self.body = nn.ModuleList(nn.Conv2d(a, features, 3, padding=1) for a in widths[:-1])
         self.tail = nn.Conv2d(features, scale * scale, 3, padding=1)
-        # As in ReparamNet: the repeated pixels as a 1x1 convolution.
-        self.register_buffer("copies", torch.ones(scale * scale, 1, 1, 1), persistent=False)
+        self.skip = Skip(scale, 1, skip)
 
     def forward(self, frames: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         hidden = torch.cat([frames, state], dim=1)
         for convolution in self.body:
             hidden = functional.leaky_relu(convolution(hidden), self.slope)
         residual = self.tail(hidden)
-        large = functional.pixel_shuffle(residual + functional.conv2d(frames[:, 1:2], self.copies), self.scale)
+        large = functional.pixel_shuffle(residual + self.skip(frames[:, 1:2]), self.scale)
         return large, torch.cat([hidden, residual], dim=1).clamp(-LIMIT, LIMIT)
 
 
@@ -67,12 +64,15 @@ class RecurrentVideo(TemporalNetwork):
         features: channels of the hidden layers.
         layers: 3x3 convolutions of a step, first and last included.
         slope: of the leaky ReLU.
+        skip: what the convolutions' answer is added to, one of :data:`superres.networks.reparam.SKIPS`.
 
     Raises:
         OptionError: a value out of its range.
     """
 
-    def __init__(self, scale: int, features: int = 48, layers: int = 12, slope: float = 0.1) -> None:
+    def __init__(
+        self, scale: int, features: int = 48, layers: int = 12, slope: float = 0.1, skip: str = "bicubic"
+    ) -> None:
         super().__init__()
         self.check_scale(scale)
         check_range("RecurrentVideo", "features", features, 1, 1024)
@@ -84,6 +84,7 @@ class RecurrentVideo(TemporalNetwork):
         self.body = nn.ModuleList(ReparamConv(features, 0) for _ in range(layers - 2))
         self.tail = nn.Conv2d(features, scale * scale, 3, padding=1)
         start_near_zero(self.tail)
+        self.skip = Skip(scale, 1, skip)
 
     def step(self, frames: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """See :meth:`superres.networks.temporal.TemporalNetwork.step`; the tail and the skip run in float32."""
@@ -93,14 +94,13 @@ class RecurrentVideo(TemporalNetwork):
         with in_float32(frames):
             hidden = hidden.float()
             residual = self.tail(hidden)
-            skip = frames[:, 1:2].float().repeat(1, self.scale * self.scale, 1, 1)
-            large = functional.pixel_shuffle(residual + skip, self.scale)
+            large = functional.pixel_shuffle(residual + self.skip(frames[:, 1:2].float()), self.scale)
             return large, torch.cat([hidden, residual], dim=1).clamp(-LIMIT, LIMIT)
 
     @torch.no_grad()
     def fused(self) -> nn.Module:
         """One step of plain convolutions with the same function; kernels are merged in float64."""
-        plain = _Step(self.scale, self.features, self.layers, self.slope)
+        plain = _Step(self.scale, self.features, self.layers, self.slope, self.skip.kind)
         plain.body[0].load_state_dict(self.head.state_dict())
         plain.tail.load_state_dict(self.tail.state_dict())
         for target, layer in zip(plain.body[1:], self.body, strict=True):
@@ -113,16 +113,18 @@ class RecurrentVideo(TemporalNetwork):
     def load_fused(self, convolutions: list[tuple[Tensor, Tensor]]) -> None:
         """Start from a deployed step of any scale, or from a plain stack for pictures of as many layers.
 
-        Hidden layers are taken over, the tail where its shape fits.  The head of a step of another scale has other
-        channels for the last result alone: the others are taken over.  A network of pictures becomes one of video that
-        looks at the present frame alone, and learns from there.
+        Hidden layers are taken over, the tail where its shape and the kind of skip fit.  The head of a step of another
+        scale has other channels for the last result alone: the others are taken over.  A network of pictures becomes
+        one of video that looks at the present frame alone, and learns from there.
 
         Args:
-            convolutions: (kernel, bias) of the deployed convolutions, in order.
+            convolutions: (kernel, bias) of the deployed convolutions, in order; the one that is not 3x3 is its skip.
 
         Raises:
             OptionError: another number of layers, or other features.
         """
+        skips = [kernel.shape[-1] for kernel, _ in convolutions if kernel.shape[-1] != 3]
+        convolutions = [(kernel, bias) for kernel, bias in convolutions if kernel.shape[-1] == 3]
         theirs = [(len(kernel), kernel.shape[1]) for kernel, _ in convolutions]
         inner = [(self.features, self.features)] * (self.layers - 2)
         if len(theirs) != self.layers or theirs[1:-1] != inner:
@@ -142,7 +144,7 @@ class RecurrentVideo(TemporalNetwork):
             target.kernel.copy_(kernel - target.identity)
             target.bias.copy_(bias)
         kernel, bias = convolutions[-1]
-        if kernel.shape == self.tail.weight.shape:
+        if kernel.shape == self.tail.weight.shape and skips == [self.skip.kernel.shape[-1]]:
             self.tail.weight.copy_(kernel)
             _copy(self.tail.bias, bias)
 

@@ -3,7 +3,7 @@
 Each hidden layer is trained as a sum of a 3x3 convolution, a 1x1 -> 3x3 -> 1x1 chain that is ``expansion`` times
 wider, and the identity.  All three are linear, so they are summed *as kernels* before the convolution runs: a
 training step costs one 3x3 convolution per layer, and the deployed network is exactly the trained one.  Leaky ReLU
-fuses into int8 convolutions; the nearest-neighbour skip is added before the sub-pixel shuffle.
+fuses into int8 convolutions; the skip, a fixed bicubic enlargement, is added before the sub-pixel shuffle.
 
 References:
     X. Ding et al., "RepVGG: Making VGG-style ConvNets Great Again", CVPR 2021.
@@ -22,9 +22,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.errors import OptionError
-from superres.networks.base import Network
+from superres.networks.base import Network, check_choice, in_float32
+from superres.networks.layers import subpixel_kernel
 
-__all__ = ["PlainStack", "ReparamConv", "ReparamNet", "as_grey"]
+__all__ = ["SKIPS", "PlainStack", "ReparamConv", "ReparamNet", "Skip", "as_grey"]
+
+#: What the network's answer is added to: each pixel repeated, or MATLAB's bicubic enlargement.
+SKIPS = ("bicubic", "nearest")
+
+#: How far a unit of each colour difference moves the result, beside a unit of luminance.  Photographs teach little
+#: about colour at the scale of a pixel: at full strength what these outputs learn is mostly noise.
+_COLOUR = 0.25
 
 
 class ReparamConv(nn.Module):
@@ -71,20 +79,45 @@ def _bias(convolution: nn.Conv2d) -> Tensor:
     return convolution.bias
 
 
+class Skip(nn.Module):
+    """A fixed enlargement before the sub-pixel shuffle: (N, C, H, W) -> (N, scale^2*C, H, W); borders are repeated.
+
+    Args:
+        scale: enlargement factor.
+        channels: C.
+        kind: one of :data:`SKIPS`.
+
+    Raises:
+        OptionError: another kind.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, scale: int, channels: int, kind: str) -> None:
+        super().__init__()
+        check_choice("ReparamNet", "skip", kind, SKIPS)
+        bicubic = kind == "bicubic" and scale > 1
+        kernel = subpixel_kernel(scale, kind) if bicubic else torch.ones(scale * scale, 1, 1)
+        self.kind, self.channels, self.reach = kind, channels, kernel.shape[-1] // 2
+        self.register_buffer("kernel", kernel[:, None].repeat(channels, 1, 1, 1), persistent=False)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """The sub-pixels of each pixel, channel by channel, row by row."""
+        if self.reach:
+            batch = functional.pad(batch, [self.reach] * 4, mode="replicate")
+        return functional.conv2d(batch, self.kernel, groups=self.channels)
+
+
 class PlainStack(nn.Module):
     """The deployed form: 3x3 convolutions with leaky ReLU between, a skip, and the sub-pixel shuffle."""
 
-    copies: Tensor
-
-    def __init__(self, scale: int, channels: int, features: int, layers: int, slope: float) -> None:
+    def __init__(self, scale: int, channels: int, features: int, layers: int, slope: float, skip: str) -> None:
         super().__init__()
         widths = [channels] + [features] * (layers - 1) + [channels * scale * scale]
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(widths))
         self.scale = scale
         self.slope = slope
-        # The nearest-neighbour skip as a 1x1 convolution: every runtime has one, and it stays out of the way of int8.
-        copies = torch.eye(channels).repeat_interleave(scale * scale, dim=0)[:, :, None, None]
-        self.register_buffer("copies", copies, persistent=False)
+        self.skip = Skip(scale, channels, skip)
 
     def hidden(self) -> list[nn.Conv2d]:
         """Every convolution but the last."""
@@ -100,7 +133,7 @@ class PlainStack(nn.Module):
         for convolution in self.hidden():
             hidden = functional.leaky_relu(convolution(hidden), self.slope)
         residual = self.last()(hidden)
-        return functional.pixel_shuffle(residual + functional.conv2d(batch, self.copies), self.scale)
+        return functional.pixel_shuffle(residual + self.skip(batch), self.scale)
 
 
 class ReparamNet(Network):
@@ -113,10 +146,13 @@ class ReparamNet(Network):
         expansion: width of the training-time chain over ``features``; 0 trains the plain stack.
         channels: channels of the picture.
         slope: of the leaky ReLU.
+        skip: what the convolutions' answer is added to, one of :data:`SKIPS`.
 
     Raises:
-        OptionError: a number out of its range.
+        OptionError: a number out of its range, or an unknown skip.
     """
+
+    colours: Tensor
 
     def __init__(
         self,
@@ -126,6 +162,7 @@ class ReparamNet(Network):
         expansion: int = 2,
         channels: int = 3,
         slope: float = 0.1,
+        skip: str = "bicubic",
     ) -> None:
         super().__init__()
         if not 1 <= scale <= 16 or features < 1 or layers < 3 or expansion < 0 or channels < 1:
@@ -140,6 +177,8 @@ class ReparamNet(Network):
         self.tail = nn.Conv2d(features, channels * scale * scale, 3, padding=1)
         nn.init.normal_(self.tail.weight, std=0.01 / (3 * features**0.5))
         _bias(self.tail).detach().zero_()
+        self.skip = Skip(scale, channels, skip)
+        self.register_buffer("colours", _colours(channels), persistent=False)
 
     def forward(self, batch: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, scale*H, scale*W); the last convolution and the skip run in float32."""
@@ -147,17 +186,20 @@ class ReparamNet(Network):
         for convolution in self.body:
             hidden = functional.leaky_relu(convolution(hidden), self.slope)
         # A bfloat16 output is coarser than 8 bits: the last convolution leaves autocast.
-        with torch.autocast(batch.device.type, enabled=False):
-            residual = self.tail(hidden.float())
-            skip = torch.repeat_interleave(batch.float(), self.scale * self.scale, dim=1)
-            return functional.pixel_shuffle(residual + skip, self.scale)
+        with in_float32(batch):
+            residual = functional.conv2d(hidden.float(), *self._last(self.colours), padding=1)
+            return functional.pixel_shuffle(residual + self.skip(batch.float()), self.scale)
+
+    def _last(self, colours: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernel and bias of the last convolution, its channels turned by the matrix ``colours``."""
+        return _turned(colours, self.tail.weight), _turned(colours, _bias(self.tail))
 
     @torch.no_grad()
     def fused(self) -> PlainStack:
         """The plain stack with the same function; kernels are merged in float64."""
-        plain = PlainStack(self.scale, self.channels, self.features, self.layers, self.slope)
+        plain = PlainStack(self.scale, self.channels, self.features, self.layers, self.slope, self.skip.kind)
         plain.convolutions[0].load_state_dict(self.head.state_dict())
-        plain.convolutions[-1].load_state_dict(self.tail.state_dict())
+        plain.convolutions[-1].load_state_dict(dict(zip(("weight", "bias"), self._last(self.colours), strict=True)))
         for target, source in zip(plain.convolutions[1:-1], self._hidden(), strict=True):
             target.load_state_dict({"weight": copy.deepcopy(source).double().merged_kernel(), "bias": source.bias})
         return plain.eval()
@@ -166,15 +208,18 @@ class ReparamNet(Network):
     def load_fused(self, convolutions: list[tuple[Tensor, Tensor]]) -> None:
         """Start from a deployed network of any scale: the inverse of :meth:`fused`.
 
-        Hidden layers are taken over; the last convolution only when its shape fits.  A network of one channel takes one
-        of colours as it answers to three equal channels: the mean of its results.
+        Hidden layers are taken over; the last convolution only when its shape fits and the skip is of the same kind.  A
+        network of one channel takes one of colours as it answers to three equal channels: the mean of its results.
 
         Args:
-            convolutions: (kernel, bias) of the deployed network's 3x3 convolutions, in order.
+            convolutions: (kernel, bias) of the deployed network's convolutions, in order; the one that is not 3x3 is
+                its skip.
 
         Raises:
             OptionError: another number of layers, or other features.
         """
+        skips = [kernel.shape[-1] for kernel, _ in convolutions if kernel.shape[-1] != 3]
+        convolutions = [(kernel, bias) for kernel, bias in convolutions if kernel.shape[-1] == 3]
         if self.channels == 1 and convolutions and convolutions[0][0].shape[1] == 3:
             convolutions = as_grey(convolutions)
         theirs = [tuple(kernel.shape) for kernel, _ in convolutions[:-1]]
@@ -188,12 +233,31 @@ class ReparamNet(Network):
             target.bias.copy_(bias)
             if target.wide:
                 target.middle.zero_()  # the chain starts silent; its entrance is random, so it learns at once
-        if convolutions[-1][0].shape == self.tail.weight.shape:
-            self.tail.weight.copy_(convolutions[-1][0])
-            _bias(self.tail).copy_(convolutions[-1][1])
+        kernel, bias = convolutions[-1]
+        if kernel.shape == self.tail.weight.shape and skips == [self.skip.kernel.shape[-1]]:
+            back = torch.linalg.inv(self.colours)
+            self.tail.weight.copy_(_turned(back, kernel))
+            _bias(self.tail).copy_(_turned(back, bias))
 
     def _hidden(self) -> list[ReparamConv]:
         return [layer for layer in self.body if isinstance(layer, ReparamConv)]
+
+
+def _colours(channels: int) -> Tensor:
+    """(channels, channels): from what the last convolution answers in to the channels of a picture.
+
+    Colours are answered in as luminance and two differences (ITU-R BT.601), the differences made small.
+    """
+    if channels != 3:
+        return torch.eye(channels)
+    blue, red = 1.772 * _COLOUR, 1.402 * _COLOUR
+    return torch.tensor([[1, 0, red], [1, -0.194208 * blue, -0.509370 * red], [1, blue, 0]])
+
+
+def _turned(matrix: Tensor, values: Tensor) -> Tensor:
+    """The matrix applied to the colours along the first axis, which holds all sub-pixels of one, then of the next."""
+    apart = values.reshape(len(matrix), -1)
+    return (matrix @ apart).reshape(values.shape)
 
 
 def as_grey(convolutions: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:

@@ -61,13 +61,15 @@ def read_weights(graph: Any) -> dict[str, Tensor]:
 
 
 def _convolutions(graph: Any) -> list[tuple[Tensor, Tensor]]:
-    """(kernel, bias) of every convolution that has a bias, in order."""
+    """(kernel, bias) of every convolution, in order; the exporter leaves out a bias that is all zeros."""
     values = read_weights(graph)
-    return [
-        (values[node.input[1]], values[node.input[2]])
-        for node in graph.node
-        if node.op_type == "Conv" and len(node.input) == 3
-    ]
+    pairs = []
+    for node in graph.node:
+        if node.op_type == "Conv":
+            kernel = values[node.input[1]]
+            bias = values[node.input[2]] if len(node.input) == 3 else torch.zeros(len(kernel))
+            pairs.append((kernel, bias))
+    return pairs
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from torch import nn
 
 from superres.networks import build_network
 from superres.networks.base import Network
+from superres.networks.reparam import Skip
 
 Options = Mapping[str, int | float | str | bool]
 
@@ -48,6 +49,13 @@ FORMS: list[tuple[str, Options]] = [
 def form_id(form: tuple[str, Options]) -> str:
     """A test's name for a form."""
     return "-".join([form[0], *(str(value) for value in form[1].values())])
+
+
+def deployed_pairs(plain: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Kernels and biases of a deployed plain stack as a model file holds them, its skip's last."""
+    layers = [module for module in plain.modules() if isinstance(module, nn.Conv2d)]
+    skip = next(module.kernel for module in plain.modules() if isinstance(module, Skip))
+    return [*((layer.weight.detach(), layer.bias.detach()) for layer in layers), (skip, torch.zeros(len(skip)))]
 
 
 def trained(name: str, scale: int, options: Options) -> Network:

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from superres.errors import OptionError
 from superres.networks.quantised import LEVELS, QuantisedStack, best_range, step_and_zero, weight_scales
-from superres.networks.reparam import PlainStack
+from superres.networks.reparam import SKIPS, PlainStack
 
 
 def stack(scale: int = 2, seed: int = 0) -> tuple[PlainStack, torch.Tensor]:
     """A small plain stack with weights that do something, and 8-bit input for it."""
     torch.manual_seed(seed)
-    plain = PlainStack(scale, 3, 8, 4, 0.1)
+    plain = PlainStack(scale, 3, 8, 4, 0.1, SKIPS[seed % 2])
     return plain.eval(), torch.randint(0, 256, (2, 3, 12, 10)).float() / 255
 
 

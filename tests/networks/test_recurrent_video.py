@@ -16,6 +16,8 @@ from superres.networks import TEMPORAL_NETWORKS, build_network, network_class
 from superres.networks.recurrent_video import LIMIT
 from superres.networks.temporal import NEIGHBOURS, TemporalNetwork
 
+from .support import deployed_pairs
+
 SMALL = {"recurrent_video": {"features": 5, "layers": 3}}
 
 names = pytest.mark.parametrize("name", sorted(TEMPORAL_NETWORKS))
@@ -151,6 +153,7 @@ def test_a_step_as_onnx_equals_torch(name: str, tmp_path: Path) -> None:
         "LeakyRelu",
         "Add",
         "Slice",
+        "Pad",
         "Clip",
         "DepthToSpace",
     }
@@ -167,8 +170,7 @@ def test_a_step_as_onnx_equals_torch(name: str, tmp_path: Path) -> None:
 def test_a_warm_start_is_the_inverse_of_fusing_and_takes_what_fits_of_another_scale() -> None:
     origin = trained("recurrent_video")
     step = origin.fused()
-    layers = [module for module in step.modules() if isinstance(module, torch.nn.Conv2d)]
-    pairs = [(layer.weight.detach(), layer.bias.detach()) for layer in layers if layer.bias is not None]
+    pairs = deployed_pairs(step)
     for scale in (2, 4):
         torch.manual_seed(5)
         network = build_network("recurrent_video", scale, SMALL["recurrent_video"])
@@ -194,9 +196,8 @@ def test_a_network_of_pictures_becomes_one_that_looks_at_the_present_frame(chann
     with torch.no_grad():
         for parameter in picture.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    layers = [module for module in picture.fused().modules() if isinstance(module, torch.nn.Conv2d)]
     network = build_network("recurrent_video", 2, SMALL["recurrent_video"])
-    network.load_fused([(layer.weight.detach(), layer.bias.detach()) for layer in layers if layer.bias is not None])
+    network.load_fused(deployed_pairs(picture.fused()))
     clip = torch.rand(2, 3, 7, 6)
     with torch.no_grad():
         found = network(clip)

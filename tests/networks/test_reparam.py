@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from superres.errors import OptionError
 from superres.networks import build_network
+from superres.resize import resize
 
-from .support import SMALL, trained
+from .support import SMALL, deployed_pairs, trained
 
 NAME = "reparam"
 
@@ -16,8 +18,7 @@ NAME = "reparam"
 @pytest.mark.parametrize("scale", [2, 3])
 def test_a_warm_start_takes_the_layers_over(scale: int) -> None:
     theirs, ours = trained(NAME, 2, SMALL[NAME]), build_network(NAME, scale, SMALL[NAME])
-    pairs = [(layer.weight.detach(), layer.bias.detach()) for layer in theirs.fused().convolutions]
-    ours.load_fused(pairs)
+    ours.load_fused(deployed_pairs(theirs.fused()))
     for one, other in zip(ours.fused().convolutions[:-1], theirs.fused().convolutions[:-1], strict=True):
         assert torch.allclose(one.weight, other.weight, atol=1e-6)
         assert torch.equal(one.bias, other.bias)
@@ -33,7 +34,7 @@ def test_a_warm_start_takes_the_layers_over(scale: int) -> None:
 def test_a_grey_network_starts_as_a_colour_one_given_grey(scale: int) -> None:
     theirs = trained(NAME, 2, SMALL[NAME])
     ours = build_network(NAME, scale, {**SMALL[NAME], "channels": 1})
-    ours.load_fused([(layer.weight.detach(), layer.bias.detach()) for layer in theirs.fused().convolutions])
+    ours.load_fused(deployed_pairs(theirs.fused()))
     if scale == 2:
         batch = torch.rand(1, 1, 9, 9)
         with torch.no_grad():
@@ -42,9 +43,46 @@ def test_a_grey_network_starts_as_a_colour_one_given_grey(scale: int) -> None:
 
 
 def test_a_warm_start_from_another_shape_is_refused() -> None:
-    wide = trained(NAME, 2, {**SMALL[NAME], "features": 7}).fused().convolutions
+    wide = trained(NAME, 2, {**SMALL[NAME], "features": 7}).fused()
     with pytest.raises(OptionError, match="warm start"):
-        build_network(NAME, 2, SMALL[NAME]).load_fused([(c.weight, c.bias) for c in wide])
+        build_network(NAME, 2, SMALL[NAME]).load_fused(deployed_pairs(wide))
+
+
+def test_another_skip_starts_with_a_new_last_layer() -> None:
+    theirs = trained(NAME, 2, {**SMALL[NAME], "skip": "nearest"}).fused()
+    ours = build_network(NAME, 2, SMALL[NAME])
+    before = ours.tail.weight.clone()
+    ours.load_fused(deployed_pairs(theirs))
+    assert torch.equal(ours.tail.weight, before)
+    assert torch.equal(ours.fused().convolutions[1].weight, theirs.convolutions[1].weight)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_a_silent_network_is_the_bicubic_enlargement(scale: int) -> None:
+    network = build_network(NAME, scale, SMALL[NAME])
+    with torch.no_grad():
+        network.tail.weight.zero_()
+    picture = np.random.default_rng(3).random((9, 12, 3), dtype=np.float32)
+    result = network(torch.from_numpy(picture).permute(2, 0, 1)[None]).detach()[0].permute(1, 2, 0).numpy()
+    inner = slice(2 * scale, -2 * scale)  # borders are repeated here, mirrored there
+    expected = resize(picture, scale=scale)
+    assert np.allclose(result[inner, inner], expected[inner, inner], atol=1e-5)
+    assert np.allclose(network(torch.full((1, 3, 4, 5), 0.7)).detach().numpy(), 0.7, atol=1e-6)  # borders too
+
+
+def test_the_last_layer_moves_luminance_four_times_as_far_as_colour() -> None:
+    network = build_network(NAME, 2, SMALL[NAME])
+    with torch.no_grad():
+        network.tail.weight.zero_()
+        network.tail.bias.copy_(torch.eye(3).repeat_interleave(4, 1)[1])  # 1 in the first difference: blue
+        result = network(torch.full((1, 3, 4, 4), 0.5))[0, :, 2, 2] - 0.5
+    assert torch.allclose(result, torch.tensor([0.0, -0.344136 / 4, 1.772 / 4]), atol=1e-5)
+    assert abs(float(result @ torch.tensor([0.299, 0.587, 0.114]))) < 1e-6
+
+
+def test_an_unknown_skip_is_refused() -> None:
+    with pytest.raises(OptionError, match="bicubic"):
+        build_network(NAME, 2, {**SMALL[NAME], "skip": "bicubik"})
 
 
 def test_fused_is_smaller() -> None:
