@@ -111,11 +111,14 @@ def paste_object(clip: Bytes, other: Bytes, random: np.random.Generator) -> Byte
 
     Args:
         clip: uint8 (T, H, W).
-        other: uint8, at least H/2 by W/2: the object's surface.
+        other: uint8, more than H/6 by W/6: the object's surface.
         random: decides size, place and speed.
     """
     _, height, width = clip.shape
-    high, wide = (int(random.integers(length // 6, length // 2)) for length in (height, width))
+    high, wide = (
+        int(random.integers(length // 6, min(length // 2, there)))
+        for length, there in zip((height, width), other.shape, strict=True)
+    )
     y, x = np.mgrid[:high, :wide]
     distance = ((y - high / 2 + 0.5) / (high / 2)) ** 2 + ((x - wide / 2 + 0.5) / (wide / 2)) ** 2
     mask = np.clip((1 - distance) * min(high, wide) / 4, 0, 1).astype(np.float32)

@@ -33,7 +33,8 @@ Item = TypeVar("Item")
 
 #: Frames of a clip in the pool beyond those of a patch: key frames come to lie at every place.
 _MORE = 3
-#: Sides of a clip in patches, and the smallest side that every encoder takes, in low-resolution pixels.
+#: Sides of a clip in patches where the picture is large enough, and the smallest side that every encoder takes, in
+#: low-resolution pixels.
 _SIDES, _SMALLEST = 2.5, 64
 # Share of the clips with an object that moves before them.
 _OBJECTS = 0.25
@@ -82,14 +83,16 @@ def make_clips(
 
 def _make_clip(index: int, paths: list[Path], scale: int, options: DataOptions, seed: int) -> Clip:
     random = np.random.default_rng((seed, index))
-    side = max(_SMALLEST, round(options.largest_patch * _SIDES / 2) * 2)
+    wanted = max(_SMALLEST, round(options.largest_patch * _SIDES / 2) * 2)
+    least = max(_SMALLEST, -(-options.largest_patch // 2) * 2)
     path = paths[int(random.integers(len(paths)))]
-    plane = luma_of(read_picture(path, scale, side))
-    view = (side * scale, side * scale)
+    plane = luma_of(read_picture(path, scale, least))
+    height, width = (min(wanted, length // scale // 2 * 2) for length in plane.shape)
+    view = (height * scale, width * scale)
     high = film(plane, draw_path(options.frames + _MORE, random), view, random)
     if random.random() < _OBJECTS:
         other = paths[int(random.integers(len(paths)))]
-        high = paste_object(high, luma_of(read_picture(other, scale, side)), random)
+        high = paste_object(high, luma_of(read_picture(other, scale, least)), random)
     return Clip(high, degrade_clip(high, scale, random), str(path))
 
 

@@ -76,7 +76,13 @@ def test_a_clip_depends_on_its_number_and_the_seed_alone(paths: list[Path], clip
 
 def test_a_picture_that_holds_no_view_is_named(paths: list[Path]) -> None:
     with pytest.raises(TrainingError, match=r"[01]\.png: 160 x 150 pixels is too small"):
-        make_clips(paths, 2, replace(OPTIONS, patch=40, clips=1), seed=0, workers=0)
+        make_clips(paths, 2, replace(OPTIONS, patch=76, clips=1), seed=0, workers=0)
+
+
+def test_a_small_picture_gives_small_clips(paths: list[Path]) -> None:
+    """As long as they hold a patch: 2.5 patches would be 100 pixels, the picture has 80 x 75 of the small ones."""
+    (clip,) = make_clips(paths, 2, replace(OPTIONS, patch=40, clips=1), seed=0, workers=0)
+    assert clip.low.shape == (6, 74, 80) and clip.high.shape == (6, 148, 160)
 
 
 def numbered() -> list[Clip]:
