@@ -1,15 +1,19 @@
 """QuantisedStack: the deployed plain stack with 8-bit arithmetic, as it is trained and as int8 runtimes compute it.
 
 Weights are signed 8-bit codes with one scale per output channel; the input and every hidden activation are unsigned
-8-bit codes with one scale and zero point per layer.  The last convolution's sum, the nearest-neighbour skip and the
-output stay in full precision, so the network's 8 bits never show as steps in the picture.  An 8-bit picture is its own
-code (scale 1/255, zero point 0): entering loses nothing.
+8-bit codes with one scale and zero point per layer.  The last convolution's sum, the skip and the output stay in full
+precision, so the network's 8 bits never show as steps in the picture.  An 8-bit picture is its own code (scale 1/255,
+zero point 0): entering loses nothing.
+
+One scale for a whole layer wastes codes on channels that stay small, so channels are first brought to similar ranges:
+a factor moved from a layer's weights to the next one's passes through the leaky ReLU and changes no result.
 
 Rounding has no gradient; it is passed straight through (fake quantisation), so the weights learn to live with it.
 
 References:
     B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
     CVPR 2018.
+    M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019.
     M. Nagel et al., "A White Paper on Neural Network Quantization", 2021, for ranges of least squared error.
 """
 
@@ -25,10 +29,14 @@ from torch.nn import functional
 from superres.errors import OptionError
 from superres.networks.reparam import PlainStack
 
-__all__ = ["LEVELS", "QuantisedStack", "best_range", "step_and_zero", "weight_scales"]
+__all__ = ["LEVELS", "QuantisedStack", "best_range", "equalised", "step_and_zero", "weight_scales"]
 
 #: Codes of an activation: 0 .. 255.  Weights use -127 .. 127.
 LEVELS = 255
+
+# Share of a channel's values that its range is taken from, and how far ranges are made alike: 1 would leave the
+# weights of the next layer the more unlike (rounding error at x2 on photographs: 0.79 codes for 0, 0.67 for 0.75).
+_USUAL, _EQUALISED = 0.999, 0.75
 
 
 def weight_scales(kernel: Tensor) -> Tensor:
@@ -55,6 +63,31 @@ def best_range(values: Tensor) -> tuple[float, float]:
     return best[1], best[2]
 
 
+@torch.no_grad()
+def equalised(plain: PlainStack, sample: Tensor) -> PlainStack:
+    """A network of the same function whose hidden channels have similar ranges.
+
+    Args:
+        plain: the trained network in its deployed form.
+        sample: float32 (N, C, H, W) in [0, 1], typical input.
+    """
+    result, hidden = copy.deepcopy(plain), sample
+    layers = [*result.hidden(), result.last()]
+    for layer, following in itertools.pairwise(layers):
+        hidden = functional.leaky_relu(layer(hidden), plain.slope)
+        channels = hidden.abs().transpose(0, 1).flatten(1)
+        # The largest value of thousands is an accident of the sample.
+        reach = channels.kthvalue(max(1, round(_USUAL * channels.shape[1])), dim=1).values
+        reach = reach.clamp(min=1e-3 * float(reach.max()) + 1e-12)
+        factors = (reach / reach.log().mean().exp()) ** _EQUALISED
+        layer.weight.div_(factors[:, None, None, None])
+        if layer.bias is not None:
+            layer.bias.div_(factors)
+        following.weight.mul_(factors[None, :, None, None])
+        hidden = hidden / factors[:, None, None]
+    return result
+
+
 def step_and_zero(low: float, high: float) -> tuple[float, int]:
     """Scale and zero point (0 .. 255) of the codes of ``low .. high``."""
     step = max(high - low, 1e-8) / LEVELS
@@ -74,10 +107,10 @@ class QuantisedStack(nn.Module):
 
     def __init__(self, plain: PlainStack, sample: Tensor) -> None:
         super().__init__()
-        self.plain = copy.deepcopy(plain)
-        channels = self.plain.hidden()[0].weight.shape[1]
+        channels = plain.hidden()[0].weight.shape[1]
         if sample.ndim != 4 or sample.shape[1] != channels:
             raise OptionError(f"sample has shape {tuple(sample.shape)}, expected (N, {channels}, H, W)")
+        self.plain = equalised(plain, sample)
         self.ranges = self._measured(sample)
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.errors import OptionError
-from superres.networks.quantised import LEVELS, QuantisedStack, best_range, step_and_zero, weight_scales
+from superres.networks.quantised import LEVELS, QuantisedStack, best_range, equalised, step_and_zero, weight_scales
 from superres.networks.reparam import SKIPS, PlainStack
 
 
@@ -57,6 +57,48 @@ def test_quantised_is_near_the_float_network(scale: int) -> None:
     assert rounded.shape == exact.shape == (2, 3, 12 * scale, 10 * scale)
     error = (rounded - exact).abs().mean().item()
     assert 0 < error < 0.02 * (exact - torch.nn.functional.interpolate(small, scale_factor=scale)).abs().mean().item()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_equalised_is_the_same_function_with_channels_of_similar_range(seed: int) -> None:
+    plain, small = stack(seed=seed)
+    with torch.no_grad():
+        for layer, following in zip(plain.convolutions, plain.convolutions[1:], strict=False):
+            factors = torch.logspace(-2, 2, 8)  # channels that lie far apart, as training leaves them
+            layer.weight.mul_(factors[:, None, None, None])
+            layer.bias.mul_(factors)
+            following.weight.div_(factors[None, :, None, None])
+        even = equalised(plain, small)
+        assert torch.allclose(even(small), plain(small), atol=1e-4)
+
+        def spread(network: PlainStack) -> float:
+            hidden = torch.nn.functional.leaky_relu(network.hidden()[0](small), network.slope)
+            reach = hidden.abs().amax((0, 2, 3))
+            return float(reach.max() / reach.min())
+
+        assert spread(even) < spread(plain) / 10
+        exact = plain(small)
+        errors = [float((rounded_to_8_bits(network, small) - exact).abs().mean()) for network in (even, plain)]
+    assert errors[0] < errors[1]
+
+
+def rounded_to_8_bits(plain: PlainStack, batch: torch.Tensor) -> torch.Tensor:
+    """The hidden activations through 8-bit codes, nothing else."""
+    hidden = batch
+    for layer in plain.hidden():
+        hidden = torch.nn.functional.leaky_relu(layer(hidden), plain.slope)
+        hidden = torch.fake_quantize_per_tensor_affine(hidden, *step_and_zero(*best_range(hidden)), 0, LEVELS)
+    return torch.nn.functional.pixel_shuffle(plain.last()(hidden) + plain.skip(batch), plain.scale)
+
+
+def test_a_silent_channel_stays_silent() -> None:
+    plain, small = stack()
+    with torch.no_grad():
+        plain.hidden()[0].weight[2].zero_()
+        plain.hidden()[0].bias[2] = 0
+        even = equalised(plain, small)
+        assert torch.allclose(even(small), plain(small), atol=1e-5)
+    assert all(bool(torch.isfinite(p).all()) for p in even.parameters())
 
 
 def test_it_works_on_a_copy_and_its_gradients_reach_every_weight() -> None:
