@@ -71,6 +71,7 @@ class Options:
         limits: largest pictures accepted.
         format: of the written file, None for the target's suffix.
         quality: of a lossy target, 1 to 100; of a video the constant rate factor of its encoder.
+        compression: of PNG and TIFF pictures, ``fast``, or ``small`` for smaller files in several times the time.
         overwrite: replace an existing target.
         volume, raster, video: choices for sources that are more than a picture.
     """
@@ -86,6 +87,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     format: str | None = None
     quality: int | None = None
+    compression: str = "fast"
     overwrite: bool = False
     volume: VolumeOptions = field(default_factory=VolumeOptions)
     raster: RasterOptions = field(default_factory=RasterOptions)
@@ -105,7 +107,7 @@ class Result:
     """What was done: sizes as (width, height), networks in the order they ran, wall seconds.
 
     ``warnings`` say what of a damaged source is lacking in the result; ``reason`` says why the networks were chosen,
-    where the source decided.
+    where the source decided; ``note`` says what else is to be known of them.
     """
 
     source: str
@@ -117,6 +119,7 @@ class Result:
     seconds: float
     warnings: tuple[str, ...] = ()
     reason: str = ""
+    note: str = ""
 
 
 def upscale(image: Image, scale: float = 4, *, model: str = AUTO, options: Options | None = None) -> Image:
@@ -278,6 +281,7 @@ class Upscaler:
                 info.scaled(size[1], size[0]),
                 format=self.options.format,
                 quality=self.options.quality,
+                compression=self.options.compression,
                 overwrite=self.options.overwrite,
                 source=source if isinstance(source, Path) else None,
                 stream=stream,

@@ -109,6 +109,9 @@ def upscale(
     cog: Annotated[bool, typer.Option("--cog", help="Of a GeoTIFF: write a cloud-optimised one.")] = False,
     guide: Annotated[
         Path | None, typer.Option(help="Of a GeoTIFF: a sharper one of the same place; the result takes its grid.")
+    compression: Annotated[
+        str, typer.Option(help="Of PNG and TIFF: fast, or small for smaller files in more time.")
+    ] = "fast",
     ] = None,
     guide_bands: Annotated[str, typer.Option(help="Of the guide: bands that are used.  [default: all]")] = "",
     codec: Annotated[str, typer.Option(help="Of a video: h264, hevc, av1 or vp9.  [default: by the container]")] = "",
@@ -175,6 +178,7 @@ def compare(
 @app.command()
 def models(
     json: Annotated[bool, typer.Option("--json", help="As JSON on standard output.")] = False,
+        compression=compression,
 ) -> None:
     """List the models that ship inside."""
     from superres.cli.show import show_models

@@ -66,6 +66,7 @@ def open_writer(
     *,
     format: str | None = None,
     quality: int | None = None,
+    compression: str = "fast",
     overwrite: bool = False,
     source: Path | None = None,
     stream: BinaryIO | None = None,
@@ -80,19 +81,27 @@ def open_writer(
         info: of the result, already scaled.
         format: a key or suffix of :data:`FORMATS`; by default the suffix of ``target`` decides.
         quality: 1-100 for JPEG (95), AVIF (90) and WebP (by default without loss).
+        compression: ``fast``, or ``small`` for smaller PNG and TIFF files in several times the time.
         overwrite: whether an existing file may be replaced.
         source: the input file, which must not be the target.
         stream: where the finished file is copied instead, such as standard output.
 
     Raises:
-        OptionError: unknown format; the format cannot hold transparency, float samples or a picture so large;
-            a quality that means nothing.
+        OptionError: unknown format or compression; the format cannot hold transparency, float samples or a picture so
+            large; a quality that means nothing.
         OutputError: the target exists, is the source, or cannot be written.
     """
     from superres.formats.encode import open_still_writer
 
     return open_still_writer(
-        target, info, format=format, quality=quality, overwrite=overwrite, source=source, stream=stream
+        target,
+        info,
+        format=format,
+        quality=quality,
+        compression=compression,
+        overwrite=overwrite,
+        source=source,
+        stream=stream,
     )
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from superres.errors import OptionError, OutputError
 from superres.formats import apng
-from superres.formats.encode import StillWriter, Timing
+from superres.formats.encode import Encoding, StillWriter, Timing
 from superres.formats.placement import FilePlacement
 from superres.formats.table import FORMATS, format_of_name, format_of_suffix
 from superres.formats.vips import output_error, set_blob, vips
@@ -95,7 +95,7 @@ class _VipsWriter:
     def __init__(self, place: FilePlacement, info: PictureInfo, timing: Timing, kind: str, quality: int | None) -> None:
         self._shape = (info.height, info.width, info.channels)
         column = replace(info, height=info.height * len(timing.durations))
-        self._writer = StillWriter(place, column, column, kind, quality, timing)
+        self._writer = StillWriter(place, column, column, kind, Encoding(quality), timing)
 
     def write_frame(self, frame: npt.NDArray[Any]) -> None:
         """See :class:`AnimationWriter`."""

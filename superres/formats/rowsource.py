@@ -11,7 +11,9 @@ import struct
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterator
 
+from superres.errors import OutputError
 from superres.image import PictureInfo
 
 __all__ = ["RowSource", "tiff_header"]
@@ -118,6 +120,24 @@ class RowSource:
             data = self._read_rows(at, size)
         self._position = at + len(data)
         return data
+
+    def blocks(self) -> Iterator[memoryview]:
+        """The rows in the pieces that they were put in, for an encoder that needs no file around them.
+
+        Raises:
+            OutputError: :meth:`stop` was called before the last row.
+        """
+        while self._front < self._length:
+            with self._change:
+                while not self._waiting and not self._stopped:
+                    self._change.wait()
+                if self._stopped:
+                    raise OutputError("stopped before the last row")
+                block = self._waiting.popleft()
+                self._front += len(block)
+                self._bytes -= len(block)
+                self._change.notify_all()
+            yield block
 
     def seek(self, offset: int, whence: int) -> int:
         """Move the position as ``io`` files do; returns it."""

@@ -186,7 +186,7 @@ def test_encoder_failure_reaches_write_without_deadlock(tmp_path: Path, monkeypa
     def fail(*_: object) -> None:
         raise RuntimeError("the encoder broke")
 
-    monkeypatch.setattr(encode, "save_png", fail)
+    monkeypatch.setattr(encode, "write_png", fail)
     image = picture(64, 4000, 3)
     writer = open_writer(tmp_path / "a.png", image.info)
     with pytest.raises(OutputError, match="the encoder broke"):
