@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,10 @@ class RunOptions:
 def run_training(recipe_path: Path, data: Path, options: RunOptions) -> None:
     """Train by a recipe, or continue, and export the averaged weights.
 
+    A recipe that starts from another recipe's network has that one trained first, in the run's folder ``before``.
+
     Raises:
-        OptionError: the recipe, or an option out of its range.
+        OptionError: the recipe, an option out of its range, or recipes that start from each other.
         MissingExtraError: PyTorch is not installed.
         TrainingError: see :meth:`superres.training.loop.TrainingRun.train`.
     """
@@ -70,7 +72,26 @@ def run_training(recipe_path: Path, data: Path, options: RunOptions) -> None:
     from superres.training.recipe_file import load_recipe
 
     recipe = load_recipe(recipe_path)
-    _train(recipe, recipe_path.name, options.run or Path("runs") / recipe.name, data, options)
+    _train_chain(recipe, recipe_path, options.run or Path("runs") / recipe.name, data, options, ())
+
+
+def _train_chain(
+    recipe: Recipe, path: Path, folder: Path, data: Path, options: RunOptions, after: tuple[Path, ...]
+) -> None:
+    """Train what the recipe starts from, if that is a recipe, then the recipe itself; ``after`` are those that wait."""
+    from superres.training.recipe_file import load_recipe
+
+    if not recipe.warm_start.endswith(".toml"):
+        _train(recipe, recipe, path.name, folder, data, options)
+        return
+    first, place, waiting = path.parent / recipe.warm_start, folder / "before", (*after, path)
+    if first in waiting:
+        raise OptionError(f"{path}: warm_start = {recipe.warm_start!r} starts from this recipe itself")
+    before = load_recipe(first)
+    print(f"{path.name} starts from what {first.name} gives: that comes first", file=sys.stderr)
+    _train_chain(before, first, place, data, replace(options, run=place, export=place), waiting)
+    started = replace(recipe, warm_start=f"{place}/{before.name}")
+    _train(started, recipe, path.name, folder, data, options)
 
 
 def finetune_model(model: str, scale: int, data: Path, tuning: FinetuneOptions, options: RunOptions) -> None:
@@ -92,7 +113,7 @@ def finetune_model(model: str, scale: int, data: Path, tuning: FinetuneOptions, 
         with replace_file(folder / "recipe.toml") as stream:
             command = f"# superres train {folder / 'recipe.toml'} --data {data}\n"
             stream.write((command + recipe_to_toml(recipe)).encode())
-    _train(recipe, "recipe.toml", folder, data, options)
+    _train(recipe, recipe, "recipe.toml", folder, data, options)
     if options.export is not None:
         family = recipe.name.removesuffix(f"_x{scale}")
         print(f"use it:  superres upscale PICTURE --model {options.export / family} --scale {scale}")
@@ -118,7 +139,8 @@ def _need_torch() -> None:
         raise MissingExtraError("torch", "train")
 
 
-def _train(recipe: Recipe, source: str, folder: Path, data: Path, options: RunOptions) -> None:
+def _train(recipe: Recipe, written: Recipe, source: str, folder: Path, data: Path, options: RunOptions) -> None:
+    """Train and export; the card holds the recipe as it is ``written`` in the file ``source``."""
     from superres.training.checkpoint import step_reached
     from superres.training.launch import train
     from superres.training.watching import Watching
@@ -143,7 +165,7 @@ def _train(recipe: Recipe, source: str, folder: Path, data: Path, options: RunOp
                     pictures[licence] = pictures.get(licence, 0) + count
         provenance = Provenance(source, run.step, _minutes(folder / "log.csv"), pictures)
         options.export.mkdir(parents=True, exist_ok=True)
-        card = ship(run.averaged_network(), recipe, provenance, options.export)
+        card = ship(run.averaged_network(), written, provenance, options.export)
         print(f"exported {options.export / card.stem}.onnx and its card")
 
 

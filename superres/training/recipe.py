@@ -198,7 +198,8 @@ class Recipe:
         steps: optimiser steps.
         seed: of every random choice; batch ``k`` depends on (seed, k) alone, so a resumed run is the same run.
         precision: ``bf16``, ``fp32``, or ``fp16`` (needs a GPU).
-        warm_start: a model such as ``standard_x4`` or ``FOLDER/NAME_x4`` whose layers are the start; empty for none.
+        warm_start: a model such as ``standard_x4`` or ``FOLDER/NAME_x4`` whose layers are the start, or a recipe beside
+            this one, ``NAME.toml``, that ``superres train`` then follows first; empty for none.
         warm_share: share that the warm start's weights keep in the finished ones, which are then the mean of both:
             a short training for robustness so costs less of what was learnt before (Wortsman et al., "Robust
             Fine-Tuning of Zero-Shot Models", CVPR 2022).

@@ -32,7 +32,10 @@ def warm_start(network: Network, model: str) -> None:
     """
     match = re.fullmatch(r"(.+)_x(\d+)", model)
     if not match:
-        raise OptionError(f"warm_start = {model!r}: expected a model and its scale, such as 'standard_x4'")
+        raise OptionError(
+            f"warm_start = {model!r}: expected a model and its scale, such as 'standard_x4' (what a recipe gives, "
+            "NAME.toml, is trained first by the command superres train alone)"
+        )
     folder, name = locate(match[1])
     graph = read_graph(load_model(name, int(match[2]), folder).onnx)
     try:

@@ -9,6 +9,7 @@ from PIL import Image as Pillow
 
 from superres.cli import main
 from superres.cli.learn import RunOptions, progress_line
+from superres.deploy.quantise import plain_stack
 from superres.errors import OptionError
 from superres.training.recipe_file import load_recipe
 from superres.training.watching import Progress
@@ -102,6 +103,35 @@ def test_export_writes_model_and_card(
     assert (card.training.recipe, card.training.steps, card.training.pictures) == ("tiny.toml", 6, {"CC0": 1})
     assert card.recipe["network"] == {"architecture": "reparam", "features": 4, "layers": 3}
     assert (tmp_path / "here" / "checkpoint.pt").exists()
+
+
+def test_a_recipe_that_another_one_starts_from_is_trained_first(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = RECIPE.replace("steps = 6", 'steps = 1\nwarm_start = "tiny.toml"').replace("warmup = 2", "warmup = 1")
+    (tmp_path / "next.toml").write_text(started.replace("tiny_x2", "next_x2"), encoding="utf-8")
+    command = ["train", str(tmp_path / "next.toml"), "--data", str(data), "--threads", "1", "--export", "out"]
+    assert main(command) == 0
+    assert "next.toml starts from what tiny.toml gives" in capsys.readouterr().err
+    card = read_card(tmp_path / "out" / "next_x2.toml")
+    assert (card.training.recipe, card.training.warm_start) == ("next.toml", "tiny.toml")
+    before = tmp_path / "runs" / "next_x2" / "before"
+    assert read_card(before / "tiny_x2.toml").training.steps == 6
+    first, second = (
+        plain_stack(load_model(name, 2, folder).onnx, name).convolutions[0].weight.detach()
+        for name, folder in (("tiny", before), ("next", tmp_path / "out"))
+    )
+    assert 0 < float((first - second).abs().max()) < 0.02  # one step away
+    assert main(command) == 0  # what is done is not done again
+    assert capsys.readouterr().err.count("continuing at step") == 2
+
+
+def test_recipes_that_start_from_each_other_are_refused(
+    recipe: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.write_text(RECIPE.replace("steps = 6", 'steps = 6\nwarm_start = "tiny.toml"'), encoding="utf-8")
+    assert main(["train", str(recipe), "--data", str(data)]) == 1
+    assert "starts from this recipe itself" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

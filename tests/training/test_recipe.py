@@ -20,8 +20,11 @@ def test_there_are_recipes() -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_of_the_project_loads(path: Path) -> None:
     recipe = load_recipe(path)
-    assert recipe.name == path.stem.removesuffix("_start")  # a first stage has the name of what comes of it
+    # A first or second stage has the name of what comes of it.
+    assert recipe.name == path.stem.removesuffix("_start").removesuffix("_second")
     assert recipe.name.endswith(f"_x{recipe.scale}")
+    if recipe.warm_start.endswith(".toml"):
+        assert (path.parent / recipe.warm_start) in RECIPES
 
 
 def _mapping(**changes: Any) -> dict[str, Any]:
