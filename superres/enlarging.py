@@ -16,7 +16,7 @@ from superres.errors import InferenceError
 from superres.image import PictureInfo
 from superres.planes import FILL_DEPTH, filled
 from superres.queueing import mapped
-from superres.tiling import Span, columns_per_tile, mirrored, spans
+from superres.tiling import Span, mirrored, spans
 
 __all__ = ["enlarged"]
 
@@ -44,22 +44,30 @@ class _Rows:
             drop = max(0, min(keep - self._first, self._rows.shape[0]))
             self._rows = np.concatenate([self._rows[drop:], strip])
             self._first += drop
-        columns = mirrored(left, right, self._width)
         # Rows past the halo of the last strip are only there to keep windows of one size: any row will do.
-        window: Array = self._rows[np.ix_(np.maximum(rows - self._first, 0), columns)]
+        band = _picked(self._rows, np.maximum(rows - self._first, 0), 0)
+        return _picked(band, mirrored(left, right, self._width), 1)
+
+
+def _picked(planes: Array, positions: npt.NDArray[np.int64], axis: int) -> Array:
+    """Positions on one axis: a view where they follow one another, as they do away from the picture's edges."""
+    first, last = int(positions[0]), int(positions[-1])
+    if last - first == len(positions) - 1 and (np.diff(positions) == 1).all():
+        window: Array = planes[(slice(None),) * axis + (slice(first, last + 1),)]
         return window
+    return planes.take(positions, axis)
 
 
 def enlarged(
     prepared: Iterator[Array],
     info: PictureInfo,
     chain: NetworkChain,
-    tile: int,
+    columns: int,
     rows: int,
     finish: Callable[[Array], Array],
     stopped: threading.Event | None,
 ) -> Iterator[Array]:
-    """Strips of ``rows`` input rows, enlarged tile by tile; ``finish`` is applied to each tile.
+    """Strips of ``rows`` input rows, enlarged in tiles ``columns`` wide; ``finish`` is applied to each tile.
 
     Planes are float32 (rows, width, P); for a chain in int8, uint8 colours as they were read.
 
@@ -67,7 +75,6 @@ def enlarged(
     """
     margin = chain.halo + (FILL_DEPTH if info.dtype == np.float32 else 0)
     source = _Rows(prepared, info.height, info.width)
-    columns = columns_per_tile(info.width, tile, margin, chain.lanes)
 
     def windows() -> Iterator[_Job]:
         for down in spans(info.height, rows, margin):

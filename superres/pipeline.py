@@ -41,7 +41,7 @@ from superres.options import RasterOptions, VideoOptions, VolumeOptions
 from superres.planes import carried_planes, finished, prepared
 from superres.queueing import prefetched
 from superres.refitting import resized
-from superres.tiling import tile_rows_for_memory
+from superres.tiling import tile_grid, tile_rows_for_memory
 from superres.zoo import ZOO, ModelCard, list_cards, load_model, locate
 
 __all__ = ["MemoryReader", "Options", "Result", "Upscaler", "fastest_precision", "target_size", "upscale"]
@@ -443,15 +443,15 @@ class Upscaler:
         """
         chain = self.chain(info, size)
         exact = size == (info.width * chain.scale, info.height * chain.scale)
-        tile, rows = _tile_and_rows(info, chain, self.options, exact)
+        columns, rows = _tile_size(info, chain, self.options, exact)
         source = prefetched((reader.read(a, min(a + rows, info.height)) for a in range(0, info.height, rows)), depth=1)
         planes = (rows_read if chain.precision == "int8" else prepared(rows_read, info) for rows_read in source)
         if chain.precision == "int8":
-            strips = enlarged(planes, info, chain, tile, rows, lambda large: large, stopped)
+            strips = enlarged(planes, info, chain, columns, rows, lambda large: large, stopped)
         elif exact:
-            strips = enlarged(planes, info, chain, tile, rows, lambda large: finished(large, info), stopped)
+            strips = enlarged(planes, info, chain, columns, rows, lambda large: finished(large, info), stopped)
         else:
-            whole = enlarged(planes, info, chain, tile, rows, lambda large: large, stopped)
+            whole = enlarged(planes, info, chain, columns, rows, lambda large: large, stopped)
             fitted = resized(whole, info.width * chain.scale, info.height * chain.scale, size, carried_planes(info))
             strips = (finished(part, info) for part in fitted)
         done = 0
@@ -495,8 +495,8 @@ def _factor(info: PictureInfo, size: tuple[int, int]) -> float:
     return max(size[0] / info.width, size[1] / info.height)
 
 
-def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool) -> tuple[int, int]:
-    """Largest tile, and rows per strip, within the memory budget."""
+def _tile_size(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool) -> tuple[int, int]:
+    """Columns and rows of a tile, within the memory budget; a strip is as tall as its tiles."""
     tile = options.tile or _largest_tile(options.memory, chain.lanes)
     planes = info.channels + carried_planes(info)
     large = info.width * chain.scale**2
@@ -506,12 +506,10 @@ def _tile_and_rows(info: PictureInfo, chain: NetworkChain, options: Options, exa
         per_row += large * planes * 4 * 4
     # The other half of the budget is for the network.
     rows = tile_rows_for_memory(2 * per_row, options.memory, tile)
-    count = math.ceil(info.height / rows)
-    even = -(-info.height // count)
-    return tile, min(rows, -(-even // 8) * 8)
+    return tile_grid(info.width, info.height, tile, chain.halo, chain.lanes, rows)
 
 
 def _largest_tile(memory: int, lanes: int) -> int:
     """Tiles that run at once take about as much memory together as one of them would, were it alone."""
-    alone = 512 if memory >= 1_000_000_000 else 256 if memory >= 500_000_000 else 128
+    alone = 720 if memory >= 1_000_000_000 else 256 if memory >= 500_000_000 else 128
     return max(64, math.ceil(alone / math.sqrt(lanes) / 64) * 64)

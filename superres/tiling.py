@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from superres.errors import OptionError
 
-__all__ = ["Span", "columns_per_tile", "mirrored", "spans", "tile_rows_for_memory"]
+__all__ = ["Span", "mirrored", "spans", "tile_grid", "tile_rows_for_memory"]
 
 
-# A tile is at least so many halos wide when a picture is cut only to have several.
+# A tile is at least so many halos wide and tall when a picture is cut finer than it needs to be.
 _LEAST_HALOS = 4
 
 
@@ -58,18 +58,43 @@ def spans(length: int, tile: int, halo: int) -> Iterator[Span]:
         yield Span(start, min(start + tile, length), start - halo, start + tile + halo)
 
 
-def columns_per_tile(width: int, tile: int, halo: int, lanes: int) -> int:
-    """How wide the tiles of a row of them are: even, a multiple of 8, at most ``tile`` (or the next multiple of 8).
+def tile_grid(width: int, height: int, tile: int, halo: int, lanes: int, most_rows: int = 0) -> tuple[int, int]:
+    """How wide and tall tiles are, so that all of a picture takes the least time.
 
-    As many tiles as are computed at once, where that does not mean mostly halo.
+    Lanes compute one tile at a time each, in turns: nine tiles take two lanes as long as ten.  More and smaller tiles
+    spread better, and have more halo.
 
-    >>> columns_per_tile(256, 512, 12, 1), columns_per_tile(256, 512, 12, 2), columns_per_tile(40, 512, 12, 2)
-    (256, 128, 40)
+    Args:
+        width, height: of the picture.
+        tile: the largest that a tile may be, but for a rounding up to 8.
+        halo: samples around a tile that are computed with it.
+        lanes: tiles that are computed at once.
+        most_rows: the largest that tiles may be tall; 0 for ``tile``.
+
+    Returns:
+        (columns, rows) of a tile, multiples of 8; of sizes that take the same time the widest.
+
+    >>> tile_grid(1024, 1024, 384, 12, 1), tile_grid(1024, 1024, 384, 12, 2), tile_grid(40, 40, 384, 12, 2)
+    ((344, 344), (344, 256), (40, 40))
     """
-    count = -(-width // tile)
-    if count < lanes and width >= lanes * _LEAST_HALOS * halo:
-        count = lanes
-    return math.ceil(width / count / 8) * 8
+
+    def time(size: tuple[int, int]) -> tuple[int, int]:
+        tiles = -(-width // size[0]) * -(-height // size[1])
+        return -(-tiles // lanes) * (size[0] + 2 * halo) * (size[1] + 2 * halo), size[1]
+
+    sizes = [
+        (columns, rows)
+        for columns in _even_parts(width, tile, halo, lanes)
+        for rows in _even_parts(height, most_rows or tile, halo, lanes)
+    ]
+    return min(sizes, key=time)
+
+
+def _even_parts(length: int, most: int, halo: int, lanes: int) -> list[int]:
+    """Lengths, multiples of 8, of the fewest parts and of up to so many more, while these are not mostly halo."""
+    fewest = -(-length // most)
+    parts = [math.ceil(length / (fewest + more) / 8) * 8 for more in range(lanes + 1)]
+    return parts[:1] + [part for part in parts[1:] if part >= _LEAST_HALOS * halo]
 
 
 def mirrored(start: int, stop: int, length: int) -> npt.NDArray[np.int64]:

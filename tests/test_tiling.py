@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.errors import OptionError
-from superres.tiling import columns_per_tile, mirrored, spans, tile_rows_for_memory
+from superres.tiling import mirrored, spans, tile_grid, tile_rows_for_memory
 
 
 @given(st.integers(1, 500), st.integers(1, 200), st.integers(0, 50))
@@ -48,18 +48,30 @@ def test_the_budget_that_the_message_asks_for_is_enough() -> None:
     assert tile_rows_for_memory(3_000_001, 25_000_000, 512) == 8
 
 
-@given(st.integers(1, 5000), st.sampled_from([8, 64, 384, 512]), st.integers(1, 40), st.integers(1, 8))
-def test_columns_per_tile(width: int, tile: int, halo: int, lanes: int) -> None:
-    columns = columns_per_tile(width, tile, halo, lanes)
-    assert columns % 8 == 0
-    assert columns <= tile + 7
-    tiles = -(-width // columns)
-    if width <= tile:
-        assert tiles <= lanes
-        assert tiles == 1 or width >= lanes * 4 * halo
+@given(
+    st.integers(1, 5000),
+    st.integers(1, 5000),
+    st.sampled_from([8, 64, 384, 512]),
+    st.integers(0, 40),
+    st.integers(1, 8),
+    st.sampled_from([0, 8, 200]),
+)
+def test_tile_grid(width: int, height: int, tile: int, halo: int, lanes: int, most_rows: int) -> None:
+    columns, rows = tile_grid(width, height, tile, halo, lanes, most_rows)
+    for length, part, most in ((width, columns, tile), (height, rows, most_rows or tile)):
+        assert part % 8 == 0 and part < most + 8
+        fewest = -(-length // most)
+        assert -(-length // part) <= fewest or part >= 4 * halo
+    plain = [-(-length // -(-length // most) // 8) * 8 for length, most in ((width, tile), (height, most_rows or tile))]
+    assert _time(columns, rows, width, height, halo, lanes) <= _time(*plain, width, height, halo, lanes)
+
+
+def _time(columns: int, rows: int, width: int, height: int, halo: int, lanes: int) -> int:
+    tiles = -(-width // columns) * -(-height // rows)
+    return -(-tiles // lanes) * (columns + 2 * halo) * (rows + 2 * halo)
 
 
 def test_a_picture_is_cut_for_the_lanes_only_where_that_is_worth_it() -> None:
-    assert columns_per_tile(256, 512, 12, 2) == 128
-    assert columns_per_tile(256, 512, 40, 2) == 256
-    assert columns_per_tile(1000, 512, 12, 2) == 504
+    assert tile_grid(256, 256, 512, 12, 2) == (256, 128)
+    assert tile_grid(256, 256, 512, 40, 2) == (256, 256)
+    assert tile_grid(1000, 1000, 512, 12, 2) == (504, 504)

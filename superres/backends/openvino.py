@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 from typing import Any
 
@@ -21,12 +22,18 @@ _MOST_LANES = 4
 
 def has_bf16() -> bool:
     """Whether this processor computes in bfloat16 natively."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _capabilities()
 
 
 def has_int8() -> bool:
     """Whether this processor multiplies 8-bit integers natively."""
-    return "INT8" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "INT8" in _capabilities()
+
+
+@functools.cache
+def _capabilities() -> frozenset[str]:
+    """What the processor computes natively; asking takes milliseconds, and the answer stays the same."""
+    return frozenset(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 class OpenVinoBackend:

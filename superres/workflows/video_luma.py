@@ -15,7 +15,7 @@ from superres.enlarging import enlarged
 from superres.errors import InferenceError
 from superres.formats.video import VideoInfo
 from superres.pipeline import Upscaler
-from superres.tiling import Span, mirrored, spans
+from superres.tiling import Span, mirrored, spans, tile_grid
 from superres.workflows.video_samples import LumaSamples, luma_picture
 
 __all__ = ["REUSE_TILE", "LumaEnlarger"]
@@ -102,12 +102,11 @@ class LumaEnlarger:
 
     def _whole(self, plane: Array) -> Array:
         """All of a plane, in tiles that even out."""
-        tile = self._tile or _WHOLE_TILE
-        parts = -(-plane.shape[0] // tile)
-        rows = -(-plane.shape[0] // parts // 8) * 8
+        tile, halo, lanes = self._tile or _WHOLE_TILE, self._chain.halo, self._chain.lanes
+        columns, rows = tile_grid(plane.shape[1], plane.shape[0], tile, halo, lanes)
         planes = iter([self._prepared(plane)[:, :, None]])
         finish = self._finished if self._exact else _as_it_is
-        strips = list(enlarged(planes, self._picture, self._chain, tile, rows, finish, self._stopped))
+        strips = list(enlarged(planes, self._picture, self._chain, columns, rows, finish, self._stopped))
         if self._stopped.is_set():
             return np.empty((self._size[1], self._size[0]), self._picture.dtype)
         large = (strips[0] if len(strips) == 1 else np.concatenate(strips))[:, :, 0]
