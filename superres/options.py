@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from superres.errors import OptionError
 
 __all__ = ["RasterOptions", "VideoOptions", "VolumeOptions"]
+
+# Beyond any camera, and fine enough for every container's clock.
+_HIGHEST_RATE = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,11 @@ class VideoOptions:
         deinterlace: make frames of interlaced fields; without it interlaced video is refused.
         reuse: copy the results of blocks that differ from the frame before by no more than so many 8-bit steps; 0
             for blocks that are equal; None to compute all of every frame.
+        frame_rate: frames per second of a folder of pictures that becomes a video; None for the times in the folder's
+            own table.
 
     Raises:
-        OptionError: times that are negative or out of order, or a negative ``reuse``.
+        OptionError: times that are negative or out of order, a negative ``reuse``, or a rate that is not above 0.
     """
 
     codec: str = ""
@@ -64,6 +70,7 @@ class VideoOptions:
     end: float | None = None
     deinterlace: bool = False
     reuse: int | None = None
+    frame_rate: Fraction | None = None
 
     def __post_init__(self) -> None:
         begin = 0.0 if self.start is None else self.start
@@ -73,3 +80,7 @@ class VideoOptions:
             )
         if self.reuse is not None and not 0 <= self.reuse <= 255:
             raise OptionError(f"reuse {self.reuse}: expected a difference of 0 to 255 steps")
+        if self.frame_rate is not None and not 0 < self.frame_rate <= _HIGHEST_RATE:
+            raise OptionError(
+                f"frame rate {self.frame_rate}: expected more than 0 and at most {_HIGHEST_RATE} per second"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from superres.cli.benchmark import benchmark_app
 from superres.cli.codes import INTERRUPTED, OK, USAGE
 from superres.errors import OptionError, SuperresError
 
-__all__ = ["app", "main", "parse_bands", "parse_bytes", "parse_size"]
+__all__ = ["app", "main", "parse_bands", "parse_bytes", "parse_rate", "parse_size"]
 
 app = typer.Typer(
     name="superres",
@@ -51,6 +52,18 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * 1000 ** " kmgt".index(match[2] or " "))
 
 
+def parse_rate(text: str) -> Fraction:
+    """``25``, ``29.97`` or ``30000/1001`` -> frames per second.
+
+    >>> parse_rate("30000/1001")
+    Fraction(30000, 1001)
+    """
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as exc:
+        raise OptionError(f"frame rate {text!r}: expected frames per second, such as 25 or 30000/1001") from exc
+
+
 def parse_bands(text: str) -> tuple[int, ...]:
     """``1-4,6`` -> band numbers; an empty text -> none.
 
@@ -81,7 +94,11 @@ def upscale(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures or folders; - for standard input.")],
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", help="File, or folder (made if absent); - for standard output."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="File, or folder (made if absent); of a video also a pattern, frames/%06d.png; - for standard output.",
+        ),
     ] = None,
     scale: Annotated[float | None, typer.Option(help="Enlargement up to 16; 1 only cleans.  [default: 4]")] = None,
     size: Annotated[str | None, typer.Option(help="Size of the result: 3840x2160, 3840x or x2160.")] = None,
@@ -125,6 +142,9 @@ def upscale(
         int | None,
         typer.Option(help="Of a video: copy blocks that differ from the last frame's by so many steps at most, 0 up."),
     ] = None,
+    frame_rate: Annotated[
+        str | None, typer.Option(help="Of a folder that becomes one video, with -o CLIP.mp4: frames per second.")
+    ] = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Search subfolders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per input on standard output.")] = False,
@@ -132,7 +152,8 @@ def upscale(
     """Make pictures larger.
 
     A single result is {stem}_x4.png beside the input, or -o FILE.  Lossless inputs keep their format, lossy ones
-    become PNG unless --format says otherwise.
+    become PNG unless --format says otherwise.  A folder is enlarged picture by picture, unless -o names a video: then
+    its pictures are the frames.
     """
     from superres.cli.batch import run_batch
     from superres.formats import Limits
@@ -154,7 +175,9 @@ def upscale(
         overwrite=overwrite,
         volume=VolumeOptions(axes=axes, isotropic=isotropic),
         raster=RasterOptions(parse_bands(bands), cog, guide, parse_bands(guide_bands)),
-        video=VideoOptions(codec, preset, start, end, deinterlace, reuse),
+        video=VideoOptions(
+            codec, preset, start, end, deinterlace, reuse, parse_rate(frame_rate) if frame_rate is not None else None
+        ),
     )
     raise typer.Exit(run_batch(inputs, output, options, recursive=recursive, json_lines=json))
 

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from superres.cli.codes import OK, SOME_FAILED
-from superres.cli.jobs import Job, plan, result_suffix
+from superres.cli.jobs import Job, one_clip, plan, result_suffix
 from superres.cli.progress import PictureProgress
 from superres.errors import OptionError, OutputError, SuperresError
 from superres.formats import open_reader
 from superres.formats.animation import is_animated
+from superres.formats.frame_names import frame_pattern
 from superres.formats.kinds import kind_of, split_name
+from superres.formats.video_store import work_folder_of
 from superres.pipeline import Options, Result, Upscaler
 
 __all__ = ["run_batch"]
@@ -64,10 +66,16 @@ def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, re
         return _run_to_stdout(inputs, options, json_lines)
     given = [Path(text) for text in inputs]
     jobs = plan(given, Path(output) if output else None, _tag(options), recursive)
-    several = len(jobs) > 1 or any(path.is_dir() for path in given)
+    clip = one_clip(given, Path(output) if output else None)
+    if options.video.frame_rate is not None and not (clip and given[0].is_dir()):
+        raise OptionError(
+            "frame rate: is for one folder of pictures that becomes a video: name that folder, and a video with -o, "
+            "such as -o clip.mp4"
+        )
+    several = not clip and (len(jobs) > 1 or any(path.is_dir() for path in given))
     outcomes: list[_Outcome] = []
     started = time.perf_counter()
-    with Upscaler(options) as upscaler, PictureProgress(len(jobs), hidden=json_lines) as progress:
+    with Upscaler(options) as upscaler, PictureProgress(len(jobs), json_lines=json_lines) as progress:
         taken: dict[Path, Path] = {}
         for job in jobs:
             progress.begin(job.source.name)
@@ -95,9 +103,22 @@ def _run_job(
             return _Outcome(str(target), skipped=True)
         if job.file is None and not job.folder.exists():
             _make_folder(job.folder)
+        if kind_of(job.source) in ("video", "frames"):
+            progress.expect_frames(str(job.source), _written(target))
         return _Outcome(str(job.source), upscaler.file(job.source, target, report=progress.update))
     except SuperresError as error:
         return _Outcome(str(job.source), error=str(error))
+
+
+def _written(target: Path) -> Callable[[], int] | None:
+    """Tells how many bytes of a video there are so far; None where its frames become pictures."""
+    folder = work_folder_of(target)
+
+    def size() -> int:
+        parts = list(folder.glob("*.group*")) + list(folder.glob(".*.group*"))
+        return sum(part.stat().st_size for part in parts if part.exists())
+
+    return None if frame_pattern(target) else size
 
 
 def _suffix(source: Path, options: Options) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from superres.errors import OptionError
+from superres.formats.frame_names import frame_pattern
 from superres.formats.kinds import KINDS, is_dicom_series, source_suffixes, split_name
 from superres.formats.table import FORMATS, format_of_name
 
-__all__ = ["Job", "find_inputs", "output_is_folder", "plan", "result_suffix"]
+__all__ = ["Job", "find_inputs", "one_clip", "output_is_folder", "plan", "result_suffix"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,22 @@ def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path
     return found
 
 
+def one_clip(given: Sequence[Path], output: Path | None) -> bool:
+    """Whether one video is made of frames, or frames of one video.
+
+    That is when ``-o`` names a video, or a pattern for its frames, and the one input is a folder of pictures; or when
+    it names a pattern and the input is a video's file.
+    """
+    if len(given) != 1 or output is None or output.is_dir():
+        return False
+    if given[0].is_dir():
+        if is_dicom_series(given[0]):
+            return False
+        return frame_pattern(output) is not None or output.suffix.lower() in KINDS["frames"].results
+    is_video = given[0].exists() and given[0].suffix.lower() in KINDS["video"].suffixes
+    return is_video and frame_pattern(output) is not None
+
+
 def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) -> list[Job]:
     """Decide every target.
 
@@ -74,11 +91,13 @@ def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) 
         given: files and folders.
         output: ``-o``, or None for beside each input.
         tag: what is added to a result's name, ``x4`` or ``3840x2160``.
-        recursive: search subfolders.
+        recursive: search subfolders; a folder that becomes one clip is taken without them.
 
     Raises:
         OptionError: as :func:`find_inputs`.
     """
+    if output is not None and one_clip(given, output):
+        return [Job(given[0], output.parent, split_name(output)[0], output)]
     found = find_inputs(given, recursive)
     several = len(found) > 1 or any(path.is_dir() for path in given)
     if output is not None and not several and not output_is_folder(output, 1):

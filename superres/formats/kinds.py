@@ -1,4 +1,4 @@
-"""Sources that are more than a picture: DICOM, NIfTI, GeoTIFF and video, each with a workflow of its own.
+"""Sources that are more than a picture: DICOM, NIfTI, GeoTIFF, video and its frames, each with a workflow of its own.
 
 The content decides; see :mod:`superres.formats.sniff`.  A workflow is one line here and one module in
 :mod:`superres.workflows`, imported only when such a source is met.
@@ -52,6 +52,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "superres.workflows.video:upscale_file",
             (".mkv", ".mp4", ".m4v", ".mov", ".webm"),
         ),
+        # A folder of pictures, where one clip is made of them.
+        "frames": Kind((), "superres.workflows.video:upscale_file", (".mkv", ".mp4", ".m4v", ".mov", ".webm")),
     }
 )
 
@@ -90,8 +92,8 @@ def kind_of(source: Path | bytes, *, name: str | None = None) -> str | None:
         InputError: there is no such file, or it cannot be read.
     """
     label = sniff.display_name(source, name)
-    if isinstance(source, Path) and source.is_dir() and is_dicom_series(source):
-        return "dicom-series"
+    if isinstance(source, Path) and source.is_dir():
+        return "dicom-series" if is_dicom_series(source) else "frames"
     with sniff.open_source(source, label) as file:
         try:
             head = file.read(sniff.HEAD)

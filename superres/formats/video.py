@@ -48,6 +48,7 @@ class VideoInfo:
         mastering, light: HDR10 metadata, None when absent.
         captions: whether closed captions lie inside the frames.
         dynamic: whether HDR10+ metadata lies inside the frames.
+        lossless: whether nothing was lost in compression, as far as the codec says.
     """
 
     stream: int
@@ -69,6 +70,7 @@ class VideoInfo:
     light: tuple[int, int] | None
     captions: bool
     dynamic: bool
+    lossless: bool = False
 
 
 def probe_video(source: Path, name: str, limits: Limits) -> VideoInfo:
@@ -195,4 +197,5 @@ def _info(
         light=light_levels(merged),
         captions="A53_CC" in merged,
         dynamic="DYNAMIC_HDR_PLUS" in merged,
+        lossless=context.codec.canonical_name == "ffv1",
     )

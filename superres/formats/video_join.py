@@ -12,19 +12,19 @@ from typing import Any
 from superres.errors import OutputError
 from superres.formats.video import VideoInfo
 from superres.formats.video_av import encoding as encoding_errors
-from superres.formats.video_av import open_video, pyav
+from superres.formats.video_av import pyav
 from superres.formats.video_encode import Encoding
 from superres.formats.video_faults import Faults
+from superres.formats.video_input import VideoInput
 from superres.formats.video_mux import Multiplexer
 from superres.formats.video_store import Group
 from superres.formats.video_streams import COVER, Cut, container_of
-from superres.formats.video_whole import missing_bytes
 
-__all__ = ["decoding_times", "join_groups"]
+__all__ = ["decoding_times", "join_groups", "shown_durations"]
 
 
 def join_groups(
-    source: Path,
+    source: VideoInput,
     target: Path,
     scratch: Path,
     groups: Sequence[Group],
@@ -32,26 +32,24 @@ def join_groups(
     encoding: Encoding,
     cut: Cut,
     faults: Faults,
-    name: str,
 ) -> None:
     """Write ``scratch``: the groups' packets, and those of all other streams of the source, in order of time.
 
     Args:
-        source: the file that streams are copied from.
+        source: what streams are copied from.
         target: names the container, and the file in messages.
         scratch: the file that is written, complete and flushed to the disk at the end.
         groups: the pictures.
         info, encoding: of the source, of the pictures.
         cut: the part of the source.
         faults: what cannot be read of the other streams goes there.
-        name: what messages call the source.
 
     Raises:
         OutputError: the disk is full, or the container refuses something.
     """
     try:
         with (
-            open_video(source, name) as container,
+            source.container() as container,
             encoding_errors(str(target)),
             scratch.open("wb") as file,
             Multiplexer(file, container, container_of(target), info, encoding, cut) as result,
@@ -62,7 +60,7 @@ def join_groups(
                     f"{target}: the encoder has changed since its first part was made: remove {scratch.parent} and run "
                     "the same command again"
                 )
-            lasting = _durations(groups, info, cut, whole=not missing_bytes(source))
+            lasting = shown_durations(groups, info, cut, whole=not source.missing_bytes())
             pictures = _pictures(groups, info, result.video, cut, lasting)
             picture = next(pictures, None)
             for packet in _copies(container, result, cut, faults):
@@ -102,11 +100,17 @@ def decoding_times(groups: Sequence[Group], first_step: int) -> list[int]:
     return (ahead + shown)[: len(shown)]
 
 
-def _durations(groups: Sequence[Group], info: VideoInfo, cut: Cut, *, whole: bool) -> dict[int, int]:
+def shown_durations(groups: Sequence[Group], info: VideoInfo, cut: Cut, *, whole: bool) -> dict[int, int]:
     """Time of each picture -> how long it stays: until the next one, the last until the stream ends.
 
     Decoders state durations in the order of decoding, so that of a variable rate the last one may not be the last
     picture's own.  It counts where the container's end does not: in a part, and in a file that is not ``whole``.
+
+    Args:
+        groups: at least one.
+        info: of the source, whose time base everything is in.
+        cut: the part of the source.
+        whole: whether the source is as long as it says.
     """
     shown = [pts for group in groups for pts in sorted(group.pts)]
     lasting = [b - a for a, b in itertools.pairwise(shown)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -17,18 +16,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from superres.errors import CorruptInputError, OutputError
-from superres.formats.placement import FilePlacement
+from superres.errors import CorruptInputError
 from superres.formats.video import VideoInfo
-from superres.formats.video_av import encoding as encoding_errors
-from superres.formats.video_decode import Wanted, read_frames
-from superres.formats.video_encode import Packet, encode_group
+from superres.formats.video_decode import Wanted
 from superres.formats.video_faults import Faults
-from superres.formats.video_join import join_groups
+from superres.formats.video_input import VideoInput
 from superres.formats.video_pixels import plane
 from superres.formats.video_scale import FrameScaler
 from superres.formats.video_store import WorkFolder
-from superres.formats.video_whole import missing_bytes
 from superres.pipeline import Result, Upscaler
 from superres.queueing import prefetched
 from superres.workflows.networks import networks_for
@@ -64,6 +59,9 @@ def upscale_file(
     primaries, transfer and matrix are stated in the result, also where the source left them to the player.
     ``options.quality`` is the encoder's constant rate factor.
 
+    The source may be a folder with a picture of each frame (:mod:`superres.formats.frame_folder`), and the target a
+    pattern such as ``frames/%06d.png``: then every frame becomes a picture, with a table of their times beside them.
+
     What cannot be read of a damaged file is left out and told in the result's ``warnings``.  A stopped run leaves its
     finished groups in a hidden folder beside the target, and the same command goes on from there.
 
@@ -73,15 +71,12 @@ def upscale_file(
         SuperresError: see :mod:`superres.errors`; then there is no result, but there may be a working folder.
     """
     started = time.perf_counter()
-    FilePlacement(target, overwrite=upscaler.options.overwrite, source=source).discard()  # refuses what it must
     plan, faults = decide(source, target, upscaler, name, GROUP_FRAMES), Faults()
     networks = networks_for(upscaler, luma_picture(plan.info), plan.size)
-    job = describe_job(source, upscaler.options, plan.encoding, plan.cut, networks, GROUP_FRAMES)
+    job = describe_job(plan.source, upscaler.options, plan.result.description(), plan.cut, networks, GROUP_FRAMES)
     with WorkFolder(target, job) as work:
         _make_groups(plan, upscaler, work, faults, report)
-        scratch = work.scratch()
-        join_groups(source, target, scratch, work.groups, plan.info, plan.encoding, plan.cut, faults, name)
-        _place(scratch, target, upscaler.options.overwrite)
+        plan.result.finish(plan.source, work, faults)
         told = dict.fromkeys(text for group in work.groups for text in group.faults)
         work.finish()
     return Result(
@@ -93,13 +88,13 @@ def upscale_file(
         precision=networks.precision,
         seconds=time.perf_counter() - started,
         reason=plan.choice.reason,
-        warnings=_shortened([*_losses(source, plan.info), *dict.fromkeys((*told, *faults.all()))]),
+        warnings=_shortened([*_losses(plan.source, plan.info), *dict.fromkeys((*told, *faults.all()))]),
     )
 
 
-def _losses(source: Path, info: VideoInfo) -> list[str]:
+def _losses(source: VideoInput, info: VideoInfo) -> list[str]:
     """What is known to be lacking without decoding."""
-    missing = missing_bytes(source)
+    missing = source.missing_bytes()
     losses = [f"the file is cut short: {missing} bytes are missing; what is there was enlarged"] if missing else []
     if info.dynamic:
         losses.append("HDR10+ metadata of single frames cannot be kept; that of the whole video was")
@@ -130,7 +125,7 @@ def _make_groups(
     )
     total, stopped = plan.frames(), threading.Event()
     deinterlace = upscaler.options.video.deinterlace
-    decoded = read_frames(plan.source, plan.name, plan.info, wanted, faults, deinterlace=deinterlace)
+    decoded = plan.source.frames(plan.info, wanted, faults, deinterlace=deinterlace)
     frames = _enlarged(prefetched(decoded, depth=_AHEAD), plan, upscaler, done, stopped)
     with closing(prefetched(frames, depth=_AHEAD)) as large:
         try:
@@ -139,12 +134,12 @@ def _make_groups(
                 pictures = _counted(
                     itertools.chain([first], itertools.islice(large, GROUP_FRAMES - 1)), durations, done, total, report
                 )
-                work.add(_encoded(plan, pictures), durations, faults.all)
+                work.add(plan.result.packets(pictures, done + 1, work.scratch()), durations, faults.all)
                 done += len(durations)
         finally:
             stopped.set()  # an interrupt waits for one tile, not for those of a frame
     if not work.groups:
-        raise CorruptInputError(f"{plan.name}: has no picture in the part asked for that can be decoded")
+        raise CorruptInputError(f"{plan.source.name}: has no picture in the part asked for that can be decoded")
 
 
 def _resumed_at(plan: VideoPlan, work: WorkFolder) -> int:
@@ -186,19 +181,3 @@ def _counted(
         yield frame
         if report:
             report(number, max(number, total))
-
-
-def _encoded(plan: VideoPlan, frames: Iterable[Any]) -> Iterator[tuple[bytes, Packet]]:
-    with encoding_errors(str(plan.target)):
-        yield from encode_group(plan.encoding, frames)
-
-
-def _place(scratch: Path, target: Path, overwrite: bool) -> None:
-    """Rename the finished file over the target; a link is followed, not replaced."""
-    real = Path(os.path.realpath(target))
-    if not overwrite and os.path.lexists(real):
-        raise OutputError(f"{target}: has appeared meanwhile; replace it with --overwrite")
-    try:
-        scratch.replace(real)
-    except OSError as exc:
-        raise OutputError(f"{target}: cannot be written ({exc.strerror}); its parts stay for the next run") from exc

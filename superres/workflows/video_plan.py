@@ -9,12 +9,15 @@ from pathlib import Path
 
 from superres.choice import Choice
 from superres.errors import InputError, OptionError
-from superres.formats.video import VideoInfo, probe_video
-from superres.formats.video_av import open_video
-from superres.formats.video_encode import Encoding, choose_encoding
-from superres.formats.video_holds import check_container
-from superres.formats.video_streams import Cut, container_of
+from superres.formats.frame_folder import FolderInput
+from superres.formats.frame_names import frame_pattern
+from superres.formats.video import VideoInfo
+from superres.formats.video_input import FileInput, VideoInput
+from superres.formats.video_streams import Cut
+from superres.options import VideoOptions
 from superres.pipeline import Upscaler
+from superres.workflows.video_pictures import pictures_result
+from superres.workflows.video_result import VideoResult, file_result
 from superres.workflows.video_samples import luma_picture
 
 __all__ = ["VideoPlan", "decide"]
@@ -25,21 +28,18 @@ class VideoPlan:
     """Everything decided before the first frame.
 
     Attributes:
-        source, target: files.
-        name: what messages call the source.
+        source: of the frames.
         info: of the source.
-        size: (width, height) of the result.
-        encoding: of the result.
+        size: (width, height) of the result's frames.
+        result: what is made of them.
         cut: the part of the source.
         choice: the models.
     """
 
-    source: Path
-    target: Path
-    name: str
+    source: VideoInput
     info: VideoInfo
     size: tuple[int, int]
-    encoding: Encoding
+    result: VideoResult
     cut: Cut
     choice: Choice
 
@@ -60,38 +60,43 @@ def decide(source: Path, target: Path, upscaler: Upscaler, name: str, group: int
     """Look at the source, and refuse before any work what cannot be done.
 
     Args:
-        source, target: files.
+        source: a video file, or a folder with a picture of each frame.
+        target: a video file, or the pattern of pictures.
         upscaler: its options say what is wanted.
         name: what messages call the source.
         group: pictures per group at most.
 
     Raises:
         OptionError, InputError, LimitError: what cannot be done, with the remedy.
+        OutputError: the target exists, or cannot be written.
     """
-    options, video = upscaler.options, upscaler.options.video
-    info = probe_video(source, name, options.limits)
+    options, video, pattern = upscaler.options, upscaler.options.video, frame_pattern(target)
+    opened = _input(source, name, video, pictures=pattern is not None)
+    info = opened.probe(options.limits)
     if info.interlaced and not video.deinterlace:
         raise InputError(f"{name}: is interlaced: --deinterlace makes whole frames of its fields")
-    container = container_of(target)
-    size = _whole_chroma(upscaler.target(luma_picture(info), name), info, explicit=options.size is not None)
-    encoding = choose_encoding(
-        info,
-        size,
-        container,
-        group,
-        codec=video.codec,
-        preset=video.preset,
-        quality=options.quality,
-        threads=options.threads,
-    )
+    size = upscaler.target(luma_picture(info), name)
     cut = Cut(
         None if video.start is None else info.begin + Fraction(video.start),
         None if video.end is None else info.begin + Fraction(video.end),
     )
-    with open_video(source, name) as opened:
-        check_container(opened, target, info, encoding, name)
+    result: VideoResult
+    if pattern is not None:
+        result = pictures_result(opened, pattern, info, size, cut, options)
+    else:
+        size = _whole_chroma(size, info, explicit=options.size is not None)
+        result = file_result(opened, target, info, size, cut, group, options)
     choice = upscaler.choice(luma_picture(info), max(size[0] / info.width, size[1] / info.height))
-    return VideoPlan(source, target, name, info, size, encoding, cut, choice)
+    return VideoPlan(opened, info, size, result, cut, choice)
+
+
+def _input(source: Path, name: str, video: VideoOptions, *, pictures: bool) -> VideoInput:
+    """The source, opened by nobody yet; ``pictures`` says what is made of it."""
+    if source.is_dir():
+        return FolderInput(source, name, video.frame_rate, whole=pictures)
+    if video.frame_rate is not None:
+        raise OptionError(f"{name}: has times of its own: leave --frame-rate out, it is for folders of pictures")
+    return FileInput(source, name)
 
 
 def _whole_chroma(size: tuple[int, int], info: VideoInfo, *, explicit: bool) -> tuple[int, int]:

@@ -27,7 +27,7 @@ def luma_picture(info: VideoInfo) -> PictureInfo:
         sample_range=float(info.pixels.peak),
         alpha=False,
         format="video",
-        lossy=True,
+        lossy=not info.lossless,
     )
 
 
