@@ -19,6 +19,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ from superres.chain import LARGEST_SCALE, NetworkChain
 from superres.choice import AUTO, FAITHFUL, Choice, choose, choose_guided, families
 from superres.enlarging import enlarged
 from superres.errors import OptionError
-from superres.formats import Limits, Reader, open_reader, open_writer
+from superres.formats import Limits, Reader, Writer, open_reader, open_writer
 from superres.formats.animation import is_animated, open_animation, open_animation_writer
 from superres.formats.kinds import kind_of
 from superres.geometry import scaled_length
@@ -50,6 +51,9 @@ Array = npt.NDArray[Any]
 
 #: Beyond any format, and small enough to compute with.
 _LARGEST_SIDE = 2**31 - 1
+
+#: Pixels of a result that is finished while the next one is computed; of larger ones finishing is a small part.
+_SMALL = 2**24
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ class Upscaler:
         if self._wanted != AUTO and self._wanted not in self._families:
             load_model(self._wanted, 4, self._folder)  # raises, naming the models there are
         self._chains: dict[tuple[tuple[str, ...], Precision], NetworkChain] = {}
+        self._finisher = ThreadPoolExecutor(1, thread_name_prefix="superres-finish")
 
     def __enter__(self) -> Upscaler:
         return self
@@ -200,7 +205,8 @@ class Upscaler:
         self.close()
 
     def close(self) -> None:
-        """Free the networks.  May be called twice."""
+        """Wait for what was begun, and free the networks.  May be called twice."""
+        self._finisher.shutdown()
         for chain in self._chains.values():
             chain.close()
         self._chains.clear()
@@ -235,9 +241,36 @@ class Upscaler:
         Raises:
             SuperresError: see :mod:`superres.errors`; then no part of a result is left behind.
         """
-        started = time.perf_counter()
         source = Path(source) if isinstance(source, str) else source
         target = Path(target) if isinstance(target, str) else target
+        finish, _ = self._computed(source, target, name, stream, report)
+        return finish()
+
+    def begin(self, source: Path, target: Path, *, report: Callable[[int, int], None] | None = None) -> Future[Result]:
+        """As :meth:`file`, for one of many: the last of encoding and the way onto the disk need not be waited for.
+
+        Returns:
+            The result, or the error, once the file lies on the disk.  Of a large result that is at once.
+
+        Raises:
+            SuperresError: as :meth:`file`, as far as it is known before that.
+        """
+        finish, size = self._computed(source, target, None, None, report)
+        future = self._finisher.submit(finish)
+        if size[0] * size[1] >= _SMALL:
+            future.exception()
+        return future
+
+    def _computed(
+        self,
+        source: Path | bytes,
+        target: Path | None,
+        name: str | None,
+        stream: BinaryIO | None,
+        report: Callable[[int, int], None] | None,
+    ) -> tuple[Callable[[], Result], tuple[int, int]]:
+        """Everything of :meth:`file` up to the last row; what is left to do, and the result's (width, height)."""
+        started = time.perf_counter()
         called = name or (str(source) if isinstance(source, Path) else "standard input")
         kind = kind_of(source, name=called)
         if self.options.raster.guide is not None and kind != "geotiff":
@@ -247,22 +280,33 @@ class Upscaler:
                 raise OptionError(f"{called}: {kind} goes from file to file: name a file, and a target with -o")
             # Named, not imported: workflows stand above this module.
             workflow = importlib.import_module("superres.workflows").load_workflow(kind)
-            return cast(Result, workflow(source, target, self, name=called, report=report))
+            made = cast(Result, workflow(source, target, self, name=called, report=report))
+            return lambda: made, made.target_size
+        writer: Writer | None = None
         if is_animated(source, name=called):
             info, size = self._animation_file(source, target, called, report)
         else:
-            info, size = self._still_file(source, target, called, stream, report)
-        choice = self.choice(info, _factor(info, size))
-        return Result(
-            source=called,
-            target=str(target) if target else "standard output",
-            source_size=(info.width, info.height),
-            target_size=size,
-            networks=choice.names,
-            precision=self.chain(info, size).precision,
-            seconds=time.perf_counter() - started,
-            reason=choice.reason,
-        )
+            info, size, writer = self._still_file(source, target, called, stream, report)
+        choice, precision = self.choice(info, _factor(info, size)), self.chain(info, size).precision
+
+        def finish() -> Result:
+            if writer is not None:
+                try:
+                    writer.commit()
+                finally:
+                    writer.abort()  # does nothing after a commit
+            return Result(
+                source=called,
+                target=str(target) if target else "standard output",
+                source_size=(info.width, info.height),
+                target_size=size,
+                networks=choice.names,
+                precision=precision,
+                seconds=time.perf_counter() - started,
+                reason=choice.reason,
+            )
+
+        return finish, size
 
     def _still_file(
         self,
@@ -271,8 +315,8 @@ class Upscaler:
         called: str,
         stream: BinaryIO | None,
         report: Callable[[int, int], None] | None,
-    ) -> tuple[PictureInfo, tuple[int, int]]:
-        """Stream one picture; its info, and the result's (width, height)."""
+    ) -> tuple[PictureInfo, tuple[int, int], Writer]:
+        """Stream one picture; its info, the result's (width, height), and its writer, which has every row."""
         reader = open_reader(source, name=called, limits=self.options.limits)
         try:
             info, size = reader.info, self.target(reader.info, called)
@@ -294,12 +338,12 @@ class Upscaler:
                             writer.write(strip)
                     finally:
                         stopped.set()  # an interrupt waits for one tile, not for a strip of them
-                writer.commit()
-            finally:
-                writer.abort()  # does nothing after a commit
+            except BaseException:
+                writer.abort()
+                raise
         finally:
             reader.close()
-        return info, size
+        return info, size, writer
 
     def _animation_file(
         self, source: Path | bytes, target: Path | None, called: str, report: Callable[[int, int], None] | None

@@ -424,6 +424,42 @@ def test_a_full_disk_only_noticed_at_the_end(
     assert names(tmp_path) == ["large.png", "small.png"]
 
 
+def test_what_was_begun_is_there_when_the_upscaler_is_left(tiny_folder: Path, source: Path, tmp_path: Path) -> None:
+    targets = [tmp_path / f"large{index}.png" for index in range(3)]
+    options = Options(scale=2, model="nearest", tile=16)
+    with Upscaler(options, folder=tiny_folder, opener=open_nearest) as upscaler:
+        begun = [upscaler.begin(source, target) for target in targets]
+    expected = read_image(source).samples.repeat(2, 0).repeat(2, 1)
+    for future, target in zip(begun, targets, strict=True):
+        assert future.done() and future.result().target == str(target)
+        np.testing.assert_array_equal(read_image(target).samples, expected)
+    assert names(tmp_path) == ["large0.png", "large1.png", "large2.png", "small.png"]
+
+
+def test_a_disk_that_is_full_after_the_last_row_is_told_by_what_was_begun(
+    tiny_folder: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with Upscaler(Options(scale=2, model="nearest"), folder=tiny_folder, opener=open_nearest) as upscaler:
+        begun = upscaler.begin(source, tmp_path / "large.png")
+        with pytest.raises(OutputError, match="disk is full"):
+            begun.result()
+    assert names(tmp_path) == ["small.png"]
+
+
+def test_what_cannot_begin_says_so_at_once(tiny_folder: Path, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(b"old")
+    options = Options(scale=2, model="nearest")
+    with (
+        Upscaler(options, folder=tiny_folder, opener=open_nearest) as upscaler,
+        pytest.raises(OutputError, match="exists already"),
+    ):
+        upscaler.begin(source, tmp_path / "large.png")
+
+
 def test_the_halo_of_the_fake_network_is_used(tmp_path: Path) -> None:
     """Guards the tests above: tiles of 16 in a picture of 60 x 50 make several strips and windows with a halo."""
     put(nearest_model(2), tmp_path)

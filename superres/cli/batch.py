@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -78,18 +79,26 @@ def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, re
     with Upscaler(options) as upscaler, PictureProgress(len(jobs), json_lines=json_lines) as progress:
         taken: dict[Path, Path] = {}
         for job in jobs:
+        begun: deque[Callable[[], _Outcome]] = deque()
+
+        def tell() -> None:
+            outcomes.append(begun.popleft()())
+            _tell(outcomes[-1], json_lines, progress)
+
             progress.begin(job.source.name)
-            outcome = _run_job(job, upscaler, taken, several, progress)
-            outcomes.append(outcome)
+            begun.append(_begin_job(job, upscaler, taken, several, progress))
             progress.end()
-            _tell(outcome, json_lines, progress)
+            if len(begun) > 1:
+                tell()
+        while begun:
+            tell()
     return _close(outcomes, time.perf_counter() - started, json_lines)
 
 
-def _run_job(
+def _begin_job(
     job: Job, upscaler: Upscaler, taken: dict[Path, Path], several: bool, progress: PictureProgress
-) -> _Outcome:
-    """One input; an error of ours becomes part of the report."""
+) -> Callable[[], _Outcome]:
+    """One input, up to its last row; what waits for the rest.  An error of ours becomes part of the report."""
     options = upscaler.options
     try:
         target = job.file or job.folder / (job.stem + _suffix(job.source, options))
@@ -100,14 +109,23 @@ def _run_job(
             )
         taken[target] = job.source
         if several and target.exists() and not options.overwrite:
-            return _Outcome(str(target), skipped=True)
+            return lambda: _Outcome(str(target), skipped=True)
         if job.file is None and not job.folder.exists():
             _make_folder(job.folder)
         if kind_of(job.source) in ("video", "frames"):
             progress.expect_frames(str(job.source), _written(target))
-        return _Outcome(str(job.source), upscaler.file(job.source, target, report=progress.update))
+        future = upscaler.begin(job.source, target, report=progress.update)
     except SuperresError as error:
-        return _Outcome(str(job.source), error=str(error))
+        failed = _Outcome(str(job.source), error=str(error))
+        return lambda: failed
+
+    def outcome() -> _Outcome:
+        try:
+            return _Outcome(str(job.source), future.result())
+        except SuperresError as error:
+            return _Outcome(str(job.source), error=str(error))
+
+    return outcome
 
 
 def _written(target: Path) -> Callable[[], int] | None:
