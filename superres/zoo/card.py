@@ -55,11 +55,13 @@ class Int8:
         sha256: of that file, lower-case hexadecimal; empty where there is none.
         steps: training steps on the quantised network.
         loss: test set -> PSNR lost against float32, in dB, published protocol.
+        shift: test set -> largest change of a picture's mean in one channel against float32, in 8-bit codes.
     """
 
     sha256: str = ""
     steps: int = 0
     loss: dict[str, float] = field(default_factory=dict)
+    shift: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
