@@ -3,8 +3,9 @@
     python benchmarks/end_to_end.py --model standard
 
 The first table holds the whole against the slower of its two parts, which run side by side.  The second one is a folder
-of small pictures against pure inference on them.  The third is time per megapixel as pictures grow.  Ratios travel
-between machines, seconds do not.
+of small pictures against pure inference on them, one picture at a time and as many at once as the machine has lanes.
+The third holds our tiles, halo and all, against OpenVINO's own loop over windows of the best size.  The fourth is time
+per megapixel as pictures grow.  Ratios travel between machines, seconds do not.
 """
 
 from __future__ import annotations
@@ -14,34 +15,45 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from superres.benchmark.contenders import throughput_loop
 from superres.chain import NetworkChain
 from superres.cli.batch import run_batch
 from superres.formats import open_reader, open_writer, write_image
 from superres.image import Image
-from superres.pipeline import Options, Upscaler
+from superres.pipeline import MemoryReader, Options, Upscaler
+from superres.zoo import load_model
 
 Bytes = npt.NDArray[np.uint8]
 
+_CASES = ["whole", "folder", "engine", "growth"]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print three tables; the exit code."""
+    """Measure and print four tables; the exit code."""
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         print(f"{options.model}, best of {options.rounds}\n")
-        print("| case | whole s | inference s | decode + encode s | whole / slower part |\n|-|-:|-:|-:|-:|")
-        _whole_case(folder, "png", (1024, 1024), 4, options.model, options.rounds)
-        _whole_case(folder, "jpg", (4000, 3000), 2, options.model, options.rounds)
-        print("\n| 100 pictures of 256 x 256, x4 | s |\n|-|-:|")
-        _folder_case(folder, options.model, options.rounds)
-        print("\n| Mpx in, x2 | seconds per Mpx | against the first |\n|-:|-:|-:|")
-        _growth_case(folder, options.model, options.megapixels)
+        if "whole" in options.cases:
+            print("| case | whole s | inference s | decode + encode s | whole / slower part |\n|-|-:|-:|-:|-:|")
+            _whole_case(folder, "png", (1024, 1024), 4, options.model, options.rounds)
+            _whole_case(folder, "jpg", (4000, 3000), 2, options.model, options.rounds)
+        if "folder" in options.cases:
+            print("\n| 100 pictures of 256 x 256, x4 | s |\n|-|-:|")
+            _folder_case(folder, options.model, options.rounds)
+        if "engine" in options.cases:
+            print("\n| picture, x4, int8 | ours, s per Mpx | OpenVINO's loop | its window | ratio |\n|-|-:|-:|-:|-:|")
+            _engine_case(options.model, options.rounds)
+        if "growth" in options.cases:
+            print("\n| Mpx in, x2 | seconds per Mpx | against the first |\n|-:|-:|-:|")
+            _growth_case(folder, options.model, options.megapixels)
     return 0
 
 
@@ -50,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="standard")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--megapixels", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--cases", nargs="+", choices=_CASES, default=_CASES)
     parser.add_argument("--folder", type=Path, help="where files are made; needs room for the largest result")
     return parser
 
@@ -113,14 +126,18 @@ def _folder_case(folder: Path, model: str, rounds: int) -> None:
         write_image(small, sources / f"{index:03}.png")
     options = Options(scale=4, model=model, overwrite=True)
     with Upscaler(options) as upscaler:
-        run = _bare_run(upscaler.chain(small.info, (1024, 1024)), small.samples)
+        chain = upscaler.chain(small.info, (1024, 1024))
+        run = _bare_run(chain, small.samples)
         run()
         inference = _best(lambda: [run() for _ in range(100)], rounds)
+        with ThreadPoolExecutor(chain.lanes) as lanes:
+            together = _best(lambda: list(lanes.map(lambda _: run(), range(100))), rounds)
     whole = _best(
         lambda: run_batch([str(sources)], str(folder / "out"), options, recursive=False, json_lines=False), rounds
     )
     print(
-        f"| inference alone | {inference:.2f} |\n| from file to file | {whole:.2f} ({whole / inference:.2f}) |",
+        f"| inference alone, one at a time | {inference:.2f} |\n| inference alone, in lanes | {together:.2f} |\n"
+        f"| from file to file | {whole:.2f} ({whole / inference:.2f}, {whole / together:.2f}) |",
         flush=True,
     )
 
@@ -130,6 +147,37 @@ def _bare_run(chain: NetworkChain, samples: Bytes) -> Callable[[], object]:
     if chain.precision == "int8":
         return partial(chain.run_bytes, samples[None])
     return partial(chain.run, np.ascontiguousarray(samples.transpose(2, 0, 1)[None], np.float32) / np.float32(255))
+
+
+#: Windows, in input pixels, that OpenVINO's loop is tried with.
+_WINDOWS = (128, 256, 384, 536)
+
+
+def _engine_case(model: str, rounds: int) -> None:
+    """Useful megapixels per second of tiles in parallel, beside a loop that computes windows and nothing else."""
+    loop = throughput_loop(load_model(model, 4, int8=True).onnx, 0)
+    windows = {side: picture(side, side).samples for side in _WINDOWS}
+    for window in windows.values():
+        loop(window)  # plans for this size
+    with Upscaler(Options(scale=4, model=model, precision="int8")) as upscaler:
+        for side in (512, 1024, 2048):
+            whole = picture(side, side)
+            size = (4 * side, 4 * side)
+
+            def work(whole: Image = whole, size: tuple[int, int] = size) -> None:
+                for _ in upscaler.strips(whole.info, size, MemoryReader(whole), None):
+                    pass
+
+            work()
+            ours, bare = float("inf"), dict.fromkeys(_WINDOWS, float("inf"))
+            for _ in range(rounds):
+                ours = min(ours, _best(work, 1) / side**2)
+                bare = {at: min(best, loop(windows[at]) / at**2) for at, best in bare.items()}
+            best = min(bare, key=lambda at: bare[at])
+            print(
+                f"| {side} x {side} | {ours * 1e6:.3f} | {bare[best] * 1e6:.3f} | {best} | {bare[best] / ours:.2f} |",
+                flush=True,
+            )
 
 
 def _growth_case(folder: Path, model: str, megapixels: Sequence[int]) -> None:

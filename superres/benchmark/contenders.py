@@ -22,7 +22,7 @@ from superres.image import Image
 from superres.resize import resize
 from superres.zoo import ModelCard, load_model
 
-__all__ = ["Contender", "bicubic_contender", "model_contenders", "peer_contender"]
+__all__ = ["Contender", "bicubic_contender", "model_contenders", "peer_contender", "throughput_loop"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -82,7 +82,7 @@ def model_contenders(card: ModelCard, folder: Path, threads: int, *, with_torch:
     if with_torch:
         runners += _torch_runners(contents, card.stem, threads)
     if card.int8.sha256:
-        loop = _throughput_loop(eight_bit, threads)
+        loop = throughput_loop(eight_bit, threads)
         yield Contender(card.stem, "OpenVINO int8, frames in parallel", loop, "int8", per_pixel, rounded, loop)
     for runtime, precision, run in runners:
         taking = _first_channels(run, card.channels)
@@ -107,8 +107,13 @@ def _opened(
     return [(label, precision, lambda picture: backend.run(_planes(picture)))]
 
 
-def _throughput_loop(contents: bytes, threads: int) -> Callable[[Bytes], float]:
-    """Seconds per frame when several are in flight, the size fixed: what OpenVINO's own benchmark measures."""
+def throughput_loop(contents: bytes, threads: int) -> Callable[[Bytes], float]:
+    """Seconds per frame when several are in flight, the size fixed: what OpenVINO's own benchmark measures.
+
+    Args:
+        contents: of an ONNX file with 8-bit weights.
+        threads: cores, 0 for all.
+    """
     import openvino
 
     from superres.backends.openvino_bytes import bytes_in_and_out
