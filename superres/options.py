@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from superres.errors import OptionError
+from superres.errors import OptionError, near_match
 
-__all__ = ["RasterOptions", "VideoOptions", "VolumeOptions"]
+__all__ = ["THROUGH_PLANE", "RasterOptions", "VideoOptions", "VolumeOptions"]
+
+#: What can make slices between the slices of a volume.
+THROUGH_PLANE = ("shipped", "self", "cubic")
 
 # Beyond any camera, and fine enough for every container's clock.
 _HIGHEST_RATE = 10_000
@@ -22,10 +25,24 @@ class VolumeOptions:
     Attributes:
         axes: which array axes grow, such as ``xy`` or ``xyz``; empty for the two in-plane axes.
         isotropic: bring thick slices to the in-plane spacing, by a factor of their own; the other axes stay.
+        through_plane: what makes slices between slices: ``shipped``, networks trained on photographs; ``self``, one
+            that is trained on the slices of this volume first, which takes minutes and PyTorch; or ``cubic``
+            interpolation.
+
+    Raises:
+        OptionError: another ``through_plane``.
     """
 
     axes: str = ""
     isotropic: bool = False
+    through_plane: str = "shipped"
+
+    def __post_init__(self) -> None:
+        if self.through_plane not in THROUGH_PLANE:
+            raise OptionError(
+                f"through-plane {self.through_plane!r}: expected {', '.join(THROUGH_PLANE[:-1])} or {THROUGH_PLANE[-1]}"
+                f"{near_match(self.through_plane, THROUGH_PLANE)}"
+            )
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,9 @@ def upscale(
     quality: Annotated[
         int | None, typer.Option(help="Of a lossy format, 1-100; of a video its encoder's CRF, less is better.")
     ] = None,
+    compression: Annotated[
+        str, typer.Option(help="Of PNG and TIFF: fast, or small for smaller files in more time.")
+    ] = "fast",
     memory: Annotated[str, typer.Option(help="What strips, tiles and queues may take.")] = "1GB",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
     backend: Annotated[str, typer.Option(help="openvino or onnxruntime.")] = "openvino",
@@ -122,13 +125,16 @@ def upscale(
     isotropic: Annotated[
         bool, typer.Option("--isotropic", help="Of a volume: bring thick slices to the in-plane spacing.")
     ] = False,
+    through_plane: Annotated[
+        str,
+        typer.Option(
+            help="Of a volume: what makes new slices: shipped, self (trained on its own, takes minutes) or cubic."
+        ),
+    ] = "shipped",
     bands: Annotated[str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.  [default: all]")] = "",
     cog: Annotated[bool, typer.Option("--cog", help="Of a GeoTIFF: write a cloud-optimised one.")] = False,
     guide: Annotated[
         Path | None, typer.Option(help="Of a GeoTIFF: a sharper one of the same place; the result takes its grid.")
-    compression: Annotated[
-        str, typer.Option(help="Of PNG and TIFF: fast, or small for smaller files in more time.")
-    ] = "fast",
     ] = None,
     guide_bands: Annotated[str, typer.Option(help="Of the guide: bands that are used.  [default: all]")] = "",
     codec: Annotated[str, typer.Option(help="Of a video: h264, hevc, av1 or vp9.  [default: by the container]")] = "",
@@ -172,8 +178,9 @@ def upscale(
         limits=Limits(input_pixels=int(max_input * 1e6), output_pixels=int(max_output * 1e6)),
         format=format,
         quality=quality,
+        compression=compression,
         overwrite=overwrite,
-        volume=VolumeOptions(axes=axes, isotropic=isotropic),
+        volume=VolumeOptions(axes, isotropic, through_plane),
         raster=RasterOptions(parse_bands(bands), cog, guide, parse_bands(guide_bands)),
         video=VideoOptions(
             codec, preset, start, end, deinterlace, reuse, parse_rate(frame_rate) if frame_rate is not None else None
@@ -201,7 +208,6 @@ def compare(
 @app.command()
 def models(
     json: Annotated[bool, typer.Option("--json", help="As JSON on standard output.")] = False,
-        compression=compression,
 ) -> None:
     """List the models that ship inside."""
     from superres.cli.show import show_models

@@ -42,6 +42,7 @@ class _Outcome:
                 f"{r.source} → {r.target}  {r.source_size[0]}×{r.source_size[1]} → {r.target_size[0]}×"
                 f"{r.target_size[1]}  {' + '.join(r.networks)} ({r.precision})  {r.seconds:.1f} s"
                 + (f"  ({r.reason}; --model decides otherwise)" if r.reason else "")
+                + (f"  ({r.note})" if r.note else "")
             )
         return f"{self.source}: there already, left as it is" if self.skipped else f"superres: {self.error}"
 
@@ -78,13 +79,13 @@ def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, re
     started = time.perf_counter()
     with Upscaler(options) as upscaler, PictureProgress(len(jobs), json_lines=json_lines) as progress:
         taken: dict[Path, Path] = {}
-        for job in jobs:
         begun: deque[Callable[[], _Outcome]] = deque()
 
         def tell() -> None:
             outcomes.append(begun.popleft()())
             _tell(outcomes[-1], json_lines, progress)
 
+        for job in jobs:
             progress.begin(job.source.name)
             begun.append(_begin_job(job, upscaler, taken, several, progress))
             progress.end()

@@ -98,10 +98,11 @@ def _check_options(options: Options, name: str) -> None:
         raise OptionError(
             f"{name}: quality {options.quality} means nothing to DICOM, written without loss: leave it out"
         )
-    if options.volume.isotropic or set(options.volume.axes.lower()) - set("xy"):
+    volume = options.volume
+    if volume.isotropic or set(volume.axes.lower()) - set("xy") or volume.through_plane != "shipped":
         raise OptionError(
-            f"{name}: DICOM slices are enlarged in their plane only: leave out --isotropic and --axes, or convert the "
-            "series to NIfTI first"
+            f"{name}: DICOM slices are enlarged in their plane only: leave out --isotropic, --axes and "
+            "--through-plane, or convert the series to NIfTI first"
         )
     if options.volume.axes and sorted(options.volume.axes.lower()) != ["x", "y"]:
         raise OptionError(f"{name}: axes {options.volume.axes!r}: DICOM pictures grow along xy, both or none")

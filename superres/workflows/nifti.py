@@ -18,9 +18,11 @@ from superres.errors import OptionError
 from superres.formats.mapped import mapped_array
 from superres.formats.nifti import Volume, open_volume, volumes
 from superres.formats.nifti_write import create_volume, enlarged_header
-from superres.image import Image
+from superres.image import Image, PictureInfo
 from superres.pipeline import Options, Result, Upscaler
 from superres.workflows.growth import Growth, plan_growth
+from superres.workflows.self_trained import SelfTrained, own_factor
+from superres.workflows.through_plane import cubic_network, shipped_network
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
 
 __all__ = ["upscale_file"]
@@ -43,9 +45,10 @@ def upscale_file(
     ``options.volume`` says which axes grow: :func:`superres.workflows.growth.plan_growth`.  Values go through the
     networks from 0 (smallest of a volume) to 1 (largest), and come back rounded to the source's dtype and value
     scaling; each time point, each part of a complex number and each colour is a volume of its own.  Label maps take
-    the nearest neighbour on every axis, and the result's ``networks`` and header say so.
+    the nearest neighbour on every axis, and the result's ``networks`` and header say so.  Slices between slices are
+    made as ``options.volume.through_plane`` says; the result's ``note`` tells how good a network of its own is.
 
-    ``report`` counts pictures: slices of every orientation that goes through a network.
+    ``report`` counts pictures: slices of every orientation that goes through a network, and steps of a training.
 
     Raises:
         SuperresError: see :mod:`superres.errors`; then no part of a result is left behind.
@@ -60,11 +63,12 @@ def upscale_file(
     with open_volume(source, name, options.limits, target.parent) as volume:
         growth = plan_growth(volume.grid, volume.spacing, options.scale, options.volume, name)
         _check_result(volume, growth, options)
+        _check_through_plane(growth, options, name)
         labels = volume.is_label_map()
         networks = (_NEAREST,) if labels else _networks(upscaler, growth)
         header = enlarged_header(volume.header, growth.after, _note(growth, networks))
         with create_volume(target, header, overwrite=options.overwrite, source=source) as result:
-            _fill(volume, result, growth, upscaler, target.parent, labels, report)
+            note = _fill(volume, result, growth, upscaler, target.parent, labels, report)
     first, second = growth.shown
     return Result(
         source=name,
@@ -74,7 +78,18 @@ def upscale_file(
         networks=networks,
         precision="exact" if labels else "bf16" if options.precision == "bf16" else "fp32",
         seconds=time.perf_counter() - started,
+        note=note,
     )
+
+
+def _check_through_plane(growth: Growth, options: Options, name: str) -> None:
+    """Refuse a choice that would do nothing."""
+    wanted = options.volume.through_plane
+    if growth.through is None and wanted != "shipped":
+        raise OptionError(
+            f"{name}: through-plane {wanted}: no axis grows across the slices: add --isotropic or --axes xyz, or "
+            "leave it out"
+        )
 
 
 def _check_result(volume: Volume, growth: Growth, options: Options) -> None:
@@ -96,9 +111,19 @@ def _networks(upscaler: Upscaler, growth: Growth) -> tuple[str, ...]:
     if growth.in_plane is not None:
         names += upscaler.choice(plane, max(scales[axis] for axis in growth.in_plane)).names
     if growth.through is not None:
-        factor = min(scales[growth.through], LARGEST_SCALE)
-        names += [f"{name} through-plane" for name in upscaler.choice(plane, factor).names]
+        ends = growth.before[growth.through], growth.after[growth.through]
+        names += [f"{name} through-plane" for name in _across_names(upscaler, plane, *ends)]
     return tuple(names)
+
+
+def _across_names(upscaler: Upscaler, plane: PictureInfo, before: int, after: int) -> tuple[str, ...]:
+    """What makes ``after`` slices of ``before``."""
+    wanted = upscaler.options.volume.through_plane
+    if wanted == "cubic":
+        return ("cubic",)
+    if wanted == "self":
+        return (f"self-trained x{own_factor(before, after)}",)
+    return upscaler.choice(plane, min(after / before, LARGEST_SCALE)).names
 
 
 def _note(growth: Growth, networks: tuple[str, ...]) -> str:
@@ -115,8 +140,12 @@ def _fill(
     folder: Path,
     labels: bool,
     report: Callable[[int, int], None] | None,
-) -> None:
-    """Every volume of the file, one after the other; what they need on the way lies in ``folder``."""
+) -> str:
+    """Every volume of the file, one after the other; what they need on the way lies in ``folder``.
+
+    Returns:
+        What is to be said of it.
+    """
     pairs = list(zip(volumes(volume.values), volumes(result), strict=True))
     done, total = itertools.count(1), len(pairs) * (growth.after[2] if labels else growth.pictures)
     enlarge, scratch = picture_enlarger(upscaler), partial(mapped_array, folder, np.dtype(np.float32))
@@ -125,10 +154,17 @@ def _fill(
         if report:
             report(next(done), total)
 
+    across, own = shipped_network(enlarge), None
+    if upscaler.options.volume.through_plane == "cubic":
+        across = cubic_network
+    elif upscaler.options.volume.through_plane == "self" and not labels:
+        across = own = SelfTrained(volume.name, upscaler.options.threads, step)
+        total += own.steps
     for part, made in pairs:
         if labels:
             enlarge_nearest(part, made, step)
         else:
             # Colours share one range, or their balance would change.
             values = Values(0.0, 255.0) if volume.values.dtype.names else Values.of(part, volume.name)
-            enlarge_volume(part, made, growth, values, enlarge, scratch, step)
+            enlarge_volume(part, made, growth, values, enlarge, across, scratch, step)
+    return own.note if own else ""

@@ -12,37 +12,58 @@ from superres.geometry import nearest_indices, scaled_length
 from superres.planes import filled
 from superres.resize import axis_resampler
 
-__all__ = ["Enlarge", "crossing_axes", "enlarge_axis", "through_plane_network"]
+__all__ = [
+    "Enlarge",
+    "MakeNetwork",
+    "PlaneNetwork",
+    "crossing_axes",
+    "cubic_network",
+    "enlarge_axis",
+    "shipped_network",
+]
 
 Floats = npt.NDArray[np.float32]
 
 #: A picture (h, w) float32, values around 0 to 1 with gaps as NaN or infinity, and a larger (height, width) -> that.
 Enlarge = Callable[[Floats, tuple[int, int]], Floats]
 
+#: A plane across the slices, (n, w) float32, each row of another slice -> (length, w).
+PlaneNetwork = Callable[[Floats], Floats]
 
-def through_plane_network(volume: Floats, axis: int, length: int, enlarge: Enlarge) -> Callable[[Floats], Floats]:
-    """The network for planes across the slices: (n, w) -> (``length``, w), n = ``volume.shape[axis]``.
+#: (volume, axis, length) -> the network that makes ``length`` rows of the planes that lie along ``axis``.
+MakeNetwork = Callable[[Floats, int, int], PlaneNetwork]
 
-    The networks that ship enlarge both axes: the in-plane one is brought back by area averages.  Beyond the networks'
-    largest factor the rest is a cubic interpolation.  A network made for this one volume would be returned here.
+
+def shipped_network(enlarge: Enlarge) -> MakeNetwork:
+    """Networks that were trained on photographs, for planes across the slices of any volume.
+
+    They enlarge both axes: the in-plane one is brought back by area averages.  Beyond the networks' largest factor the
+    rest is a cubic interpolation.
 
     Args:
-        volume: (X, Y, Z) float32 around 0 to 1, of which the planes are taken.
-        axis: the one that grows.
-        length: samples along it in the result.
         enlarge: runs the networks on one picture.
     """
-    samples = volume.shape[axis]
-    factor = min(length / samples, float(LARGEST_SCALE))
-    rows = length if factor < LARGEST_SCALE else samples * LARGEST_SCALE
 
-    def network(plane: Floats) -> Floats:
-        width = plane.shape[1]
-        wide = scaled_length(width, factor)
-        large = axis_resampler(wide, width, "area").apply(enlarge(plane, (rows, wide)), 1)
-        return large if rows == length else axis_resampler(rows, length).apply(large, 0)
+    def make(volume: Floats, axis: int, length: int) -> PlaneNetwork:
+        samples = volume.shape[axis]
+        factor = min(length / samples, float(LARGEST_SCALE))
+        rows = length if factor < LARGEST_SCALE else samples * LARGEST_SCALE
 
-    return network
+        def network(plane: Floats) -> Floats:
+            width = plane.shape[1]
+            wide = scaled_length(width, factor)
+            large = axis_resampler(wide, width, "area").apply(enlarge(plane, (rows, wide)), 1)
+            return large if rows == length else axis_resampler(rows, length).apply(large, 0)
+
+        return network
+
+    return make
+
+
+def cubic_network(volume: Floats, axis: int, length: int) -> PlaneNetwork:
+    """No network: cubic interpolation; see :data:`MakeNetwork`."""
+    cubic = axis_resampler(volume.shape[axis], length)
+    return lambda plane: cubic.apply(plane, 0)
 
 
 def crossing_axes(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -52,7 +73,7 @@ def crossing_axes(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def enlarge_axis(
-    volume: Floats, axis: int, length: int, enlarge: Enlarge, result: Floats, step: Callable[[], None]
+    volume: Floats, axis: int, length: int, make: MakeNetwork, result: Floats, step: Callable[[], None]
 ) -> None:
     """Enlarge one axis of a volume: the mean of what the network makes in both orientations across the slices.
 
@@ -61,11 +82,11 @@ def enlarge_axis(
     Args:
         volume: (X, Y, Z) float32, maybe memory-mapped; one plane at a time is read.
         axis: the one that grows, to ``length``.
-        enlarge: runs the networks on one picture.
+        make: the network for its planes.
         result: filled; the shape of ``volume`` but for ``axis``.
         step: called after each plane.
     """
-    network = through_plane_network(volume, axis, length, enlarge)
+    network = make(volume, axis, length)
     crossing = crossing_axes(volume.shape, axis)
     for turn, across in enumerate(crossing):
         stacked = 3 - axis - across
@@ -77,7 +98,7 @@ def enlarge_axis(
             step()
 
 
-def _with_gaps(plane: Floats, network: Callable[[Floats], Floats]) -> Floats:
+def _with_gaps(plane: Floats, network: PlaneNetwork) -> Floats:
     """The network's result, with the gaps of ``plane`` in the nearest places."""
     finite = np.isfinite(plane)
     if finite.all():

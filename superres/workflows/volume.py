@@ -14,7 +14,7 @@ from superres.geometry import nearest_indices
 from superres.image import Image
 from superres.pipeline import MemoryReader, Upscaler
 from superres.workflows.growth import Grid, Growth
-from superres.workflows.through_plane import Enlarge, enlarge_axis
+from superres.workflows.through_plane import Enlarge, MakeNetwork, enlarge_axis
 
 __all__ = ["Values", "enlarge_nearest", "enlarge_volume", "picture_enlarger"]
 
@@ -108,6 +108,7 @@ def enlarge_volume(
     growth: Growth,
     values: Values,
     enlarge: Enlarge,
+    across: MakeNetwork,
     scratch: Callable[[Grid], Floats],
     step: Callable[[], None],
 ) -> None:
@@ -118,6 +119,7 @@ def enlarge_volume(
         result: filled; ``growth.after``.
         values: of ``source``.
         enlarge: runs the networks on one picture.
+        across: makes the network for planes across the slices.
         scratch: makes a float32 array that need not lie in memory.
         step: called after each picture.
     """
@@ -132,7 +134,7 @@ def enlarge_volume(
     else:
         _enlarge_pictures(source, between, growth, values, enlarge, lambda large: large, step)
     whole = scratch(growth.after)
-    enlarge_axis(between, growth.through, growth.after[growth.through], enlarge, whole, step)
+    enlarge_axis(between, growth.through, growth.after[growth.through], across, whole, step)
     for k in range(whole.shape[2]):
         result[:, :, k] = values.stored(whole[:, :, k], dtype)
 

@@ -334,6 +334,7 @@ def test_every_format_that_the_command_takes_is_written(tmp_path: Path) -> None:
         {"volume": VolumeOptions(isotropic=True)},
         {"volume": VolumeOptions(axes="xyz")},
         {"volume": VolumeOptions(axes="x")},
+        {"volume": VolumeOptions(through_plane="self")},
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], upscaler: Made, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from tiny_models import NearestBackend, open_nearest
 
 from superres.backends import Backend
 from superres.cli import main
-from superres.errors import InferenceError, LimitError, OptionError, OutputError
+from superres.errors import InferenceError, InputError, LimitError, OptionError, OutputError
 from superres.formats import Limits
 from superres.options import VolumeOptions
 from superres.pipeline import Options, Result, Upscaler
+from superres.resize import axis_resampler
 
 Array = npt.NDArray[Any]
 Run = Callable[..., tuple[Any, Result]]
@@ -68,7 +69,8 @@ def run_with(
 ) -> tuple[Any, Result]:
     """Enlarge ``source`` by 2; the result by nibabel, and what was said of it."""
     target = tmp_path / options.pop("target", "result.nii")
-    volume = VolumeOptions(options.pop("axes", ""), options.pop("isotropic", False))
+    through_plane = options.pop("through_plane", "shipped")
+    volume = VolumeOptions(options.pop("axes", ""), options.pop("isotropic", False), through_plane)
     report = options.pop("report", None)
     options.setdefault("scale", 2)
     with Upscaler(Options(model=f"{folder}/{family}", volume=volume, **options), opener=opener) as upscaler:
@@ -346,6 +348,48 @@ def test_an_upscaler_with_a_folder_of_its_own(tiny_folder: Path, tmp_path: Path)
     source = save(tmp_path / "a.nii", numbers((7, 6, 4)))
     with Upscaler(Options(scale=2, model="nearest"), folder=tiny_folder, opener=open_nearest) as upscaler:
         assert upscaler.file(source, tmp_path / "b.nii").networks == ("nearest x2",)
+
+
+# --- What makes slices between slices ------------------------------------------------------------------------------
+
+
+def test_a_network_of_its_own(repeat: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pytest.importorskip("superres.training.rows", reason="NO TORCH: pip install 'superres[train]'")
+    quick = rows.RowTraining(steps=20, batch=2, rows=4, columns=12, features=4, layers=3, threads=1)
+    monkeypatch.setattr("superres.workflows.self_trained._training", lambda threads: quick)
+    x, y, z, t = np.indices((24, 26, 6, 2), np.float32)
+    values = np.sin(x / 3 + t) + np.cos(y / 3) + np.sin(z / 2)
+    source, told = save(tmp_path / "a.nii", values, np.diag([1, 1, 4, 1])), []
+    image, result = repeat(
+        source, isotropic=True, scale=None, through_plane="self", report=lambda *counts: told.append(counts)
+    )
+    assert image.shape == (24, 26, 24, 2)
+    assert result.networks == ("self-trained x4 through-plane",)
+    assert "20 steps: +" in result.note
+    assert told == [(k, 20 + 2 * 50) for k in range(1, 121)]
+    # Thick slices keep their values: 4 of the result are as much as one of them.
+    np.testing.assert_allclose(stored(image).reshape(24, 26, 6, 4, 2).mean(3), values, atol=1e-4)
+    again, _ = repeat(source, isotropic=True, scale=None, through_plane="self", target="again.nii")
+    np.testing.assert_array_equal(stored(again), stored(image))
+
+
+def test_interpolated_slices(repeat: Run, tmp_path: Path) -> None:
+    values = numbers((7, 6, 4), "float32")
+    image, result = repeat(save(tmp_path / "a.nii", values), axes="z", through_plane="cubic")
+    assert result.networks == ("cubic through-plane",)
+    assert result.note == ""
+    np.testing.assert_allclose(stored(image), axis_resampler(4, 8).apply(values, 2), rtol=1e-4, atol=1e-4)
+
+
+def test_a_choice_that_would_do_nothing(repeat: Run, tmp_path: Path) -> None:
+    source = save(tmp_path / "a.nii", numbers((7, 6, 4)))
+    with pytest.raises(OptionError, match="no axis grows across the slices"):
+        repeat(source, through_plane="self")
+    with pytest.raises(OptionError, match=r"'sel'.*expected shipped, self or cubic.*self"):
+        repeat(source, through_plane="sel")
+    with pytest.raises(InputError, match="--through-plane shipped"):
+        repeat(source, axes="z", through_plane="self")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.nii"]
 
 
 # --- Real files -----------------------------------------------------------------------------------------------------

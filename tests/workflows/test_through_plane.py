@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from superres.resize import resize
-from superres.workflows.through_plane import crossing_axes, enlarge_axis, through_plane_network
+from superres.resize import axis_resampler, resize
+from superres.workflows.through_plane import crossing_axes, cubic_network, enlarge_axis, shipped_network
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,7 +33,7 @@ def enlarged(
 ) -> Floats:
     shape = [length if k == axis else n for k, n in enumerate(source.shape)]
     result, steps = np.full(shape, np.float32(-9)), []
-    enlarge_axis(source, axis, length, enlarge, result, lambda: steps.append(1))
+    enlarge_axis(source, axis, length, shipped_network(enlarge), result, lambda: steps.append(1))
     crossing = crossing_axes(source.shape, axis)
     assert len(steps) == sum(source.shape[3 - axis - across] for across in crossing)
     return result
@@ -116,6 +116,12 @@ def test_commutes_with_flips_and_permutations(order: list[int], flips: set[int],
 
 
 def test_the_network_gets_the_rows_it_is_to_grow() -> None:
-    network = through_plane_network(volume((5, 6, 4)), 2, 12, repeated)
+    network = shipped_network(repeated)(volume((5, 6, 4)), 2, 12)
     plane = volume((4, 6, 1))[:, :, 0]
     np.testing.assert_allclose(network(plane), plane.repeat(3, 0), rtol=1e-6)
+
+
+def test_cubic_is_the_interpolation_of_every_line() -> None:
+    source, result = volume((5, 6, 4)), np.empty((5, 6, 10), np.float32)
+    enlarge_axis(source, 2, 10, cubic_network, result, lambda: None)
+    np.testing.assert_allclose(result, axis_resampler(4, 10).apply(source, 2), atol=1e-6)

@@ -15,6 +15,7 @@ from superres.errors import InputError
 from superres.formats.mapped import mapped_array
 from superres.options import VolumeOptions
 from superres.workflows.growth import plan_growth
+from superres.workflows.through_plane import shipped_network
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume
 
 Array = npt.NDArray[Any]
@@ -33,7 +34,16 @@ def enlarged(source: Array, axes: str, scale: float = 2) -> Array:
     growth = plan_growth(source.shape, (1, 1, 1), scale, VolumeOptions(axes), "a")
     result = np.zeros(growth.after, source.dtype)
     values = Values.of(source, "a")
-    enlarge_volume(source, result, growth, values, repeated, lambda grid: np.zeros(grid, np.float32), nothing)
+    enlarge_volume(
+        source,
+        result,
+        growth,
+        values,
+        repeated,
+        shipped_network(repeated),
+        lambda grid: np.zeros(grid, np.float32),
+        nothing,
+    )
     return result
 
 
@@ -147,6 +157,7 @@ def test_memory_is_a_few_slices(tmp_path: Path) -> None:
             growth,
             values,
             repeated,
+            shipped_network(repeated),
             lambda grid: mapped_array(tmp_path, np.dtype(np.float32), grid),
             nothing,
         )
