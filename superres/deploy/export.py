@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +39,7 @@ def export_onnx(network: Network, target: Path) -> None:
     fused = network.fused()
     examples, inputs, outputs = signature(network)
     axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+    with _without_warnings():
         program = torch.onnx.export(
             fused,
             examples,
@@ -54,6 +56,20 @@ def export_onnx(network: Network, target: Path) -> None:
     payload = _without_traces(program.model_proto).SerializeToString()
     with replace_file(target) as stream:
         stream.write(payload)
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The exporter warns about its own internals, and that torchvision, which nothing here uses, is absent."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def signature(network: Network) -> tuple[tuple[Tensor, ...], list[str], list[str]]:

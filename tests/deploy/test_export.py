@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +57,15 @@ def test_only_operators_that_every_runtime_fuses(exported: Path) -> None:
     assert (kinds.count("Conv"), kinds.count("LeakyRelu")) == (4, 2)  # three layers and the skip
     assert not model.functions
     assert {entry.domain for entry in model.opset_import} <= {"", "ai.onnx"}
+
+
+def test_nothing_is_said_of_the_exporter_s_own_affairs(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from superres.networks import build_network as build\n"
+        "from superres.deploy.export import export_onnx; export_onnx(build('espcn', 2), Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "net.onnx"], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_one_file_without_external_data(exported: Path) -> None:
