@@ -2,9 +2,8 @@
 
     python benchmarks/medical.py --data FOLDER_OF_SAMPLES --scale 2 4 --slices 8
 
-In-plane: slices reduced by antialiased bicubic and enlarged again.  Through-plane: a volume reduced along its third
-axis by averages, as thick slices are, and enlarged by the workflow of volumes.  PSNR over all samples of a row, the
-range of the values being that of the whole volume or picture; nothing is rounded or clipped.
+Slices are reduced by antialiased bicubic and enlarged again.  PSNR over all samples of a row, the range of the values
+being that of the whole volume or picture; nothing is rounded or clipped.  Across the slices: ``through_plane.py``.
 
 The MNI volume is the mean of many brains on an empty ground: nearly free of noise, so that far more of it can be
 brought back than of a single scan.  The scans below it say what to expect.
@@ -12,63 +11,44 @@ brought back than of a single scan.  The scans below it say what to expect.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from known_truth import SCANS, TEMPLATE, parser, volume
 
 from superres.errors import SuperresError
-from superres.formats import Limits
-from superres.formats.nifti import open_volume, volumes
 from superres.metrics.psnr import psnr
 from superres.pipeline import Options, Upscaler
-from superres.resize import axis_resampler, resize
-from superres.workflows.through_plane import Enlarge, enlarge_axis
+from superres.resize import resize
+from superres.workflows.through_plane import Enlarge
 from superres.workflows.volume import Values, picture_enlarger
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
-_VOLUME = "nifti/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
-_SCANS = {"T1 scan": "nifti/sct_t1w.nii.gz", "T2 scan": "nifti/sct_t2.nii.gz", "T2* scan": "nifti/sct_t2s.nii.gz"}
-#: Slices of the through-plane block per slice asked for: a block narrower than the networks' view would tell little.
-_BLOCK = 16
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code."""
-    options = _parser().parse_args(arguments)
-    print("| data | task | linear | cubic | " + options.model + " | over linear | over cubic |")
-    print("|-|-|-:|-:|-:|-:|-:|")
+    made = parser(__doc__, "folder that holds nifti and dicom samples")
+    made.add_argument("--slices", type=int, default=0, help="per volume or series, evenly spread; 0 for all")
+    options = made.parse_args(arguments)
+    print("| data | scale | linear | cubic | " + options.model + " | over linear | over cubic |")
+    print("|-|-:|-:|-:|-:|-:|-:|")
     try:
         with Upscaler(Options(model=options.model, precision="fp32", threads=options.threads)) as upscaler:
             enlarge = picture_enlarger(upscaler)
             for name, pictures in _sources(options.data, options.slices):
                 for scale in options.scale:
-                    _print_row(name, f"in-plane ×{scale}", in_plane(pictures, scale, enlarge))
-            block = _centre(_volume(options.data), options.slices)
-            for scale in options.scale:
-                _print_row("MNI T1", f"through-plane ×{scale}", through_plane(block, scale, enlarge))
+                    _print_row(name, f"×{scale}", in_plane(pictures, scale, enlarge))
     except SuperresError as error:
         print(f"medical.py: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds nifti and dicom samples")
-    parser.add_argument("--model", default="auto")
-    parser.add_argument("--scale", type=int, nargs="+", default=[2, 4])
-    parser.add_argument("--slices", type=int, default=0, help="per volume or series, evenly spread; 0 for all")
-    parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")
-    return parser
 
 
 def in_plane(pictures: Sequence[Floats], scale: int, enlarge: Enlarge) -> tuple[float, float, float]:
@@ -89,41 +69,13 @@ def in_plane(pictures: Sequence[Floats], scale: int, enlarge: Enlarge) -> tuple[
     return linear, cubic, network
 
 
-def through_plane(volume: Floats, scale: int, enlarge: Enlarge) -> tuple[float, float, float]:
-    """As :func:`in_plane`, of the third axis alone."""
-    length = volume.shape[2] // scale * scale
-    truth = volume[:, :, :length]
-    low = axis_resampler(length, length // scale, "area").apply(truth, 2)
-    result = np.empty_like(truth)
-    enlarge_axis(low, 2, length, enlarge, result, lambda: None)
-    linear, cubic = (
-        axis_resampler(length // scale, length, kernel).apply(low, 2) for kernel in ("bilinear", "bicubic")
-    )
-    return psnr(linear, truth, 1.0), psnr(cubic, truth, 1.0), psnr(result, truth, 1.0)
-
-
-def _volume(data: Path, name: str = _VOLUME) -> Floats:
-    """A 3-D volume, 0 to 1."""
-    with tempfile.TemporaryDirectory() as folder, open_volume(data / name, name, Limits(), Path(folder)) as volume:
-        (values,) = volumes(volume.values)
-        return Values.of(values, name).normalised(values)
-
-
-def _centre(volume: Floats, slices: int) -> Floats:
-    """The block in the middle that --slices asks for; all of it for 0."""
-    if not slices:
-        return volume
-    middle = [slice(max(0, (n - slices * _BLOCK) // 2), (n + slices * _BLOCK) // 2) for n in volume.shape[:2]]
-    return volume[middle[0], middle[1]]
-
-
 def _sources(data: Path, slices: int) -> Iterator[tuple[str, list[Floats]]]:
     """(name, pictures from 0 to 1) of the volumes and of every uncompressed grey CT and MR picture."""
-    volume = _volume(data)
+    template = volume(data / TEMPLATE)
     # The outer slices hold no brain.
-    yield "MNI T1", [volume[:, :, k] for k in _spread(20, volume.shape[2] - 20, slices)]
-    for name, path in _SCANS.items():
-        scan = _volume(data, path)
+    yield "MNI T1", [template[:, :, k] for k in _spread(20, template.shape[2] - 20, slices)]
+    for name, path in SCANS.items():
+        scan = volume(data / path)
         yield name, [scan[:, :, k] for k in _spread(0, scan.shape[2], slices)]
     if importlib.util.find_spec("pydicom") is None:
         print("medical.py: pydicom is not installed, so no DICOM pictures are measured", file=sys.stderr)
@@ -159,10 +111,10 @@ def _spread(start: int, stop: int, count: int) -> list[int]:
     return [int(start + (k + 0.5) * (stop - start) / count) for k in range(count)]
 
 
-def _print_row(name: str, task: str, scores: tuple[float, float, float]) -> None:
+def _print_row(name: str, scale: str, scores: tuple[float, float, float]) -> None:
     linear, cubic, network = scores
     cells = [f"{score:.2f}" for score in scores] + [f"{network - linear:+.2f}", f"{network - cubic:+.2f}"]
-    print(f"| {name} | {task} | " + " | ".join(cells) + " |", flush=True)
+    print(f"| {name} | {scale} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

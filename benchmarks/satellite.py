@@ -9,7 +9,6 @@ numbers have: 255 for 8 bits, 10,000 for reflectances.  ``change`` is that of th
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from known_truth import parser
 
 from superres.metrics import load_metric
 from superres.pipeline import Options, Upscaler
@@ -52,8 +52,10 @@ class Measured:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one table per scale; the exit code."""
-    options = _parser().parse_args(arguments)
-    for scale in options.scales:
+    made = parser(__doc__, "the folder of the sample rasters")
+    made.add_argument("--crop", type=int, default=0, help="side of the middle part that is used; 0 for whole scenes")
+    options = made.parse_args(arguments)
+    for scale in options.scale:
         print(
             f"\n## x{scale}, {options.model}, " + (f"crops of {options.crop}\n" if options.crop else "whole scenes\n")
         )
@@ -63,16 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for scene in scenes(options.data, options.crop, scale):
                 _print_rows(scene, *compare(scene, scale, upscaler))
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the folder of the sample rasters")
-    parser.add_argument("--model", default="auto")
-    parser.add_argument("--scales", type=int, nargs="+", default=[2, 4])
-    parser.add_argument("--crop", type=int, default=0, help="side of the middle part that is used; 0 for whole scenes")
-    parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")
-    return parser
 
 
 def scenes(folder: Path, crop: int, scale: int) -> Iterator[Scene]:
