@@ -1,6 +1,7 @@
 """Video end to end, 640 x 360 to 1280 x 720: frames per second beside decoder, networks and encoder alone.
 
-    python benchmarks/video.py --models realtime standard --presets h264:ultrafast h264:medium hevc:fast
+    python benchmarks/video.py --part parts --models realtime standard --presets h264:medium hevc:fast
+    python benchmarks/video.py --part reuse --models realtime
 
 Everything is measured in one run on one clip, which is made here, so that ratios travel between machines: "of the
 slowest" is the time end to end over that of the slowest of the three alone.  The second table has a still camera, where
@@ -15,7 +16,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,78 +34,101 @@ from superres.options import VideoOptions
 from superres.pipeline import Options, Upscaler
 from superres.workflows.video import GROUP_FRAMES
 from superres.workflows.video_luma import LumaEnlarger
+from superres.workflows.video_samples import luma_picture
+from superres.workflows.video_temporal import TemporalEnlarger, temporal_frames
 
 _SMALL, _LARGE = (640, 360), (1280, 720)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print two tables; the exit code."""
+    """Measure and print the tables that were asked for; the exit code."""
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        moving = _clip(Path(folder) / "moving.mp4", options.frames, _camera)
-        still = _clip(Path(folder) / "still.mp4", options.frames, _surveillance)
         print(f"{options.frames} frames, {_SMALL[0]} x {_SMALL[1]} to {_LARGE[0]} x {_LARGE[1]}, frames per second\n")
-        print("| model | encoder | decode | networks | encode | end to end | of the slowest |\n|-|-|-:|-:|-:|-:|-:|")
-        for model in options.models:
-            for setting in options.presets:
-                _print_parts(moving, model, setting, options)
-        print("\nStill camera:\n\n| model | encoder | all computed | --reuse 0 | times as fast |\n|-|-|-:|-:|-:|")
-        for model in options.models:
-            for setting in options.presets:
-                _print_reuse(still, model, setting, options)
+        if options.part in ("parts", "all"):
+            _print_parts(_clip(Path(folder) / "moving.mp4", options.frames, _camera), options)
+        if options.part in ("reuse", "all"):
+            _print_reuse(_clip(Path(folder) / "still.mp4", options.frames, _surveillance), options)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--part", choices=("parts", "reuse", "all"), default="all")
     parser.add_argument("--frames", type=int, default=240)
-    parser.add_argument("--models", nargs="+", default=["realtime", "standard"])
+    parser.add_argument("--models", nargs="+", default=["video", "restore", "standard", "realtime"])
     parser.add_argument("--presets", nargs="+", metavar="CODEC:PRESET", default=["h264:ultrafast", "h264:medium"])
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")
     return parser
 
 
-def _print_parts(clip: Path, model: str, setting: str, options: argparse.Namespace) -> None:
-    """One row: each part alone, then all together."""
-    codec, preset = setting.split(":")
-    video = VideoOptions(codec=codec, preset=preset)
+def _print_parts(clip: Path, options: argparse.Namespace) -> None:
+    """A row per model and preset: each part alone, then all together."""
     info = probe_video(clip, clip.name, Limits())
-    frames = list(read_frames(clip, clip.name, info, Wanted(), Faults()))
-    seconds = {"decode": _seconds(lambda: _exhaust(read_frames(clip, clip.name, info, Wanted(), Faults())))}
-    chosen = Options(scale=2, model=model, precision=options.precision, threads=options.threads, video=video)
-    with Upscaler(chosen) as upscaler:
-        luma = LumaEnlarger(upscaler, info, _LARGE, None, threading.Event())
-        luma.enlarge(plane(frames[0], 0))  # the first call plans for this size
-        scaler = FrameScaler(info, _LARGE)
-        large: list[Any] = []
-        seconds["networks"] = _seconds(lambda: _exhaust(luma.enlarge(plane(frame, 0)) for frame in frames))
-        large += (scaler.enlarged(frame, luma.enlarge(plane(frame, 0))) for frame in frames)
-        seconds["encode"] = _seconds(lambda: _encode(info, large, codec, preset, options.threads))
-        whole = _seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4")))
-    clip.with_name("result.mp4").unlink()
-    rates = " | ".join(f"{len(frames) / value:.1f}" for value in (*seconds.values(), whole))
-    print(f"| {model} | {setting} | {rates} | {whole / max(seconds.values()):.2f} |", flush=True)
+    frames: list[Any] = []
+    # Alone means with all cores, as in the whole, where it has to share them.
+    decode = _seconds(lambda: frames.extend(read_frames(clip, clip.name, info, Wanted(), Faults())))
+    print("| model | encoder | decode | networks | encode | end to end | of the slowest |\n|-|-|-:|-:|-:|-:|-:|")
+    encode: dict[str, float] = {}
+    for model in options.models:
+        with Upscaler(_options(options, model)) as upscaler:
+            large = list(_planes(upscaler, info, frames[:2]))  # the first calls load, and plan for this size
+            large.clear()
+            networks = _seconds(lambda: large.extend(_planes(upscaler, info, frames)))  # noqa: B023  (called at once)
+            scaler = FrameScaler(info, _LARGE)
+            made = [scaler.enlarged(frame, luma) for frame, luma in zip(frames, large, strict=True)]
+            for setting in options.presets:
+                upscaler.options = _options(options, model, setting)
+                if setting not in encode:
+                    encode[setting] = _seconds(lambda: _encode(info, made, setting, options.threads))  # noqa: B023
+                whole = _seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4")))
+                clip.with_name("result.mp4").unlink()
+                alone = (decode, networks, encode[setting])
+                rates = " | ".join(f"{len(frames) / value:.1f}" for value in (*alone, whole))
+                print(f"| {model} | {setting} | {rates} | {whole / max(alone):.2f} |", flush=True)
 
 
-def _print_reuse(clip: Path, model: str, setting: str, options: argparse.Namespace) -> None:
-    """One row: all of every frame, and only what changes."""
-    codec, preset = setting.split(":")
-    video = VideoOptions(codec=codec, preset=preset)
-    times = []
-    for reuse in (None, 0):
-        chosen = Options(
-            scale=2,
-            model=model,
-            precision=options.precision,
-            threads=options.threads,
-            video=replace(video, reuse=reuse),
-            overwrite=True,
-        )
-        with Upscaler(chosen) as upscaler:
-            times.append(_seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4"))))
-    rates = " | ".join(f"{options.frames / value:.1f}" for value in times)
-    print(f"| {model} | {setting} | {rates} | {times[0] / times[1]:.2f} |", flush=True)
+def _planes(upscaler: Upscaler, info: VideoInfo, frames: Sequence[Any]) -> Iterator[npt.NDArray[Any]]:
+    """Luma planes of the result, in the groups that a run has."""
+    stopped = threading.Event()
+    if upscaler.choice(luma_picture(info), _LARGE[0] / _SMALL[0]).cards[0].kind == "video":
+        temporal = TemporalEnlarger(upscaler, info, _LARGE, stopped)
+        for _, luma in temporal_frames(frames, temporal, 0, GROUP_FRAMES, stopped):
+            yield luma
+        return
+    enlarger = LumaEnlarger(upscaler, info, _LARGE, None, stopped)
+    for number, frame in enumerate(frames):
+        if number % GROUP_FRAMES == 0:
+            enlarger.forget()
+        yield enlarger.enlarge(plane(frame, 0))
+
+
+def _print_reuse(clip: Path, options: argparse.Namespace) -> None:
+    """A row per model and preset: all of every frame, and only what changes."""
+    print("\nStill camera:\n\n| model | encoder | all computed | --reuse 0 | times as fast |\n|-|-|-:|-:|-:|")
+    for model in options.models:
+        if model == "video":
+            continue  # it remembers every frame, and computes it
+        for setting in options.presets:
+            times = []
+            for reuse in (None, 0):
+                with Upscaler(_options(options, model, setting, reuse)) as upscaler:
+                    times.append(_seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4"))))
+                clip.with_name("result.mp4").unlink()
+            rates = " | ".join(f"{options.frames / value:.1f}" for value in times)
+            print(f"| {model} | {setting} | {rates} | {times[0] / times[1]:.2f} |", flush=True)
+
+
+def _options(options: argparse.Namespace, model: str, setting: str = "", reuse: int | None = None) -> Options:
+    codec, _, preset = setting.partition(":")
+    return Options(
+        scale=2,
+        model=model,
+        precision=options.precision,
+        threads=options.threads,
+        video=VideoOptions(codec, preset, reuse=reuse),
+    )
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -119,7 +142,8 @@ def _exhaust(items: Iterator[Any]) -> None:
         pass
 
 
-def _encode(info: VideoInfo, frames: Sequence[Any], codec: str, preset: str, threads: int) -> None:
+def _encode(info: VideoInfo, frames: Sequence[Any], setting: str, threads: int) -> None:
+    codec, preset = setting.split(":")
     encoding = choose_encoding(info, _LARGE, "mp4", GROUP_FRAMES, codec=codec, preset=preset, threads=threads)
     for first in range(0, len(frames), GROUP_FRAMES):
         _exhaust(encode_group(encoding, frames[first : first + GROUP_FRAMES]))

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     draw = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        once, target = folder / "once.mkv", folder / "result.mkv"
+        suffix = options.clip.suffix if options.clip.suffix in (".mp4", ".mov") else ".mkv"
+        once, target = folder / f"once{suffix}", folder / f"result{suffix}"
         started = time.perf_counter()
         told = json.loads(_run(_command(once, options)))
         seconds = time.perf_counter() - started
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="video")
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--preset", default="veryfast")
+    parser.add_argument("--seconds", type=float, help="of the clip, from its beginning; by default all")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")
@@ -72,12 +74,13 @@ def _parser() -> argparse.ArgumentParser:
 def _command(target: Path, options: argparse.Namespace) -> list[str]:
     chosen = ["--model", options.model, "--scale", options.scale, "--preset", options.preset]
     words = [sys.executable, "-m", "superres", "upscale", options.clip, "-o", target, *chosen, "--codec", "h264"]
+    words += ["--end", options.seconds] if options.seconds else []
     return [str(word) for word in [*words, "--threads", options.threads, "--json"]]
 
 
 def _run(command: list[str]) -> str:
     """Its last line of output; other lines are progress."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
 
 
 def _killed(command: list[str], seconds: float) -> bool:

@@ -13,6 +13,7 @@ from tiny_models import NearestBackend
 from video_support import Clip, make_clip
 
 from superres.backends import Backend
+from superres.backends.openvino import has_bf16, has_int8
 from superres.formats.base import Limits
 from superres.formats.video import VideoInfo, probe_video
 from superres.formats.video_colour import Colours
@@ -164,6 +165,21 @@ def test_8_bits_go_through_an_int8_network_as_they_are(info: VideoInfo) -> None:
         for number in (0, 1):
             expected = scene(number).repeat(2, 0).repeat(2, 1)
             np.testing.assert_array_equal(luma.enlarge(scene(number)), expected)
+
+
+@pytest.mark.parametrize("precision", ["int8", "bf16"])
+def test_reuse_with_a_shipped_network_equals_computing_every_block(precision: str, info: VideoInfo) -> None:
+    """And computing whole frames gives the same, but for sums in another order where they fall upon a rounding."""
+    if not {"int8": has_int8, "bf16": has_bf16}[precision]():
+        pytest.skip(f"{precision.upper()} NOT TRIED: this processor has none")
+    size = (4 * WIDTH, 4 * HEIGHT)
+    with Upscaler(Options(scale=4, model="realtime", precision=precision, threads=1)) as upscaler:
+        reusing, whole = (enlarger(upscaler, info, size, reuse) for reuse in (0, None))
+        for number in range(3):
+            found, all_of_it = reusing.enlarge(scene(number)), whole.enlarge(scene(number))
+            np.testing.assert_array_equal(found, enlarger(upscaler, info, size, 0).enlarge(scene(number)))
+            difference = np.abs(found.astype(int) - all_of_it)
+            assert difference.max() <= 1 and (difference > 0).mean() < 0.01
 
 
 def test_a_stop_ends_the_work(info: VideoInfo, tiny_folder: Path) -> None:
