@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import queue
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import openvino
 
 from superres.backends.base import Bytes, Floats, Precision
-from superres.backends.openvino_bytes import bytes_in_and_out
+from superres.backends.openvino_bytes import ByteGraph, byte_graph, pixels
 from superres.errors import InferenceError, ModelError, OptionError
 from superres.queueing import processors
 
@@ -65,8 +66,10 @@ class OpenVinoBackend:
         }
         try:
             graph = core.read_model(model, b"")
+            self._bytes: ByteGraph | None = None
             if precision == "int8":
-                graph = bytes_in_and_out(graph)
+                self._bytes = byte_graph(graph)
+                graph = self._bytes.model
             self._compiled: Any = core.compile_model(graph, "CPU", properties)
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot load the model: {_first_line(error)}") from error
@@ -79,14 +82,15 @@ class OpenVinoBackend:
         """See :meth:`superres.backends.base.Backend.run`."""
         if self.precision == "int8":
             raise InferenceError("a backend opened with int8 takes bytes: use run_bytes")
-        large: Floats = self._infer(batch)
+        large: Floats = self._infer([batch], np.array)[0]
         return large
 
     def run_bytes(self, batch: Bytes) -> Bytes:
         """See :meth:`superres.backends.base.Backend.run_bytes`."""
-        if self.precision != "int8":
+        graph = self._bytes
+        if graph is None:
             raise InferenceError(f"a backend opened with {self.precision} takes float32 planes: use run")
-        large: Bytes = self._infer(batch)
+        large: Bytes = self._infer([batch], lambda codes: pixels(codes, graph.block, graph.depth_first))[0]
         return large
 
     def step(self, frames: Floats, state: Floats | None) -> tuple[Floats, Floats]:
@@ -96,18 +100,17 @@ class OpenVinoBackend:
         if state is None and self._compiled is not None:
             channels = self._compiled.inputs[1].get_partial_shape()[1].get_length()
             state = np.zeros((len(frames), channels, *frames.shape[2:]), np.float32)
-        large, following = self._infer(frames, state)
+        large, following = self._infer([frames, state], np.array)
         return large, following
 
-    def _infer(self, *batches: Any) -> Any:
-        """The first output of a network of one, or all of several."""
+    def _infer(self, batches: list[Any], copied: Callable[[Any], Any]) -> list[Any]:
+        """All outputs, copied out of the runtime's memory, which the next batch will use."""
         if self._compiled is None:
             raise InferenceError("the backend is closed: open it again")
         request = self._requests.get()
         try:
             request.infer([np.ascontiguousarray(batch) for batch in batches], share_inputs=True)
-            results = [np.array(tensor.data) for tensor in request.output_tensors]
-            return results[0] if len(results) == 1 else results
+            return [copied(tensor.data) for tensor in request.output_tensors]
         except RuntimeError as error:
             if "alloc" in str(error).lower():
                 raise MemoryError(_first_line(error)) from error

@@ -116,10 +116,10 @@ def throughput_loop(contents: bytes, threads: int) -> Callable[[Bytes], float]:
     """
     import openvino
 
-    from superres.backends.openvino_bytes import bytes_in_and_out
+    from superres.backends.openvino_bytes import byte_graph
 
     core = openvino.Core()
-    graph = bytes_in_and_out(core.read_model(contents, b""))
+    graph = byte_graph(core.read_model(contents, b"")).model
     properties = {"PERFORMANCE_HINT": "THROUGHPUT", **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
     queues: dict[tuple[int, ...], openvino.AsyncInferQueue] = {}
 
