@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "enlargement",
     "first_centre_shift",
     "nearest_indices",
     "scaled_affine",
@@ -34,6 +35,15 @@ def scaled_index(index: float, scale: float) -> float:
 def first_centre_shift(scale: float) -> float:
     """By how many *input* steps the centre of the first sample moves (negative when enlarging)."""
     return -(1 - 1 / scale) / 2
+
+
+def enlargement(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """The factor that networks must reach: of the axis that grows most.
+
+    Args:
+        before, after: (width, height).
+    """
+    return max(after[0] / before[0], after[1] / before[1])
 
 
 def scaled_length(length: int, scale: float) -> int:

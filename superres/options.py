@@ -47,14 +47,14 @@ class VolumeOptions:
 
 @dataclass(frozen=True)
 class RasterOptions:
-    """For GeoTIFF rasters.
+    """For GeoTIFF rasters; the guide for NIfTI volumes and pictures, too.
 
     Attributes:
         bands: bands of the result, counted from 1; empty for all.
         cog: write a cloud-optimised GeoTIFF.
-        guide: a sharp raster of the same place, whose grid the result takes and whose detail sharpens it; None for
-            none.
-        guide_bands: bands of the guide that are used, counted from 1; empty for all.
+        guide: a sharp source of the same kind and place, whose grid the result takes and whose detail sharpens it;
+            None for none.
+        guide_bands: bands or channels of the guide that are used, counted from 1; empty for all.
     """
 
     bands: tuple[int, ...] = ()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from superres.image import PictureInfo
 
-__all__ = ["FILL_DEPTH", "carried_planes", "filled", "finished", "prepared"]
+__all__ = ["FILL_DEPTH", "carried_planes", "filled", "finished", "prepared", "without_gaps"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -76,6 +76,14 @@ def filled(values: Floats) -> Floats:
         filled = np.where(new, total / np.maximum(count, 1), filled)
         known = np.where(new, 1, known)
     return filled
+
+
+def without_gaps(plane: Floats) -> Floats:
+    """A plane (h, w) with its gaps (NaN, infinity) filled as by :func:`filled`."""
+    finite = np.isfinite(plane)
+    if finite.all():
+        return plane
+    return filled(np.where(finite, plane, np.float32(np.nan))[:, :, None])[:, :, 0]
 
 
 def _neighbours(planes: Floats) -> Floats:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.geometry import (
+    enlargement,
     first_centre_shift,
     nearest_indices,
     scaled_affine,
@@ -309,3 +310,8 @@ def test_nearest_takes_the_sample_that_holds_the_centre(length: int, out_length:
     assert found.min() >= 0 and found.max() < length
     centres = (2 * np.arange(out_length) + 1) * length  # in halves of an output sample
     assert np.all(2 * out_length * found <= centres) and np.all(centres < 2 * out_length * (found + 1))
+
+
+def test_networks_must_reach_the_axis_that_grows_most() -> None:
+    assert enlargement((10, 20), (25, 40)) == 2.5
+    assert enlargement((10, 20), (20, 41)) == 2.05

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from superres.image import Image
-from superres.planes import FILL_DEPTH, carried_planes, filled, finished, prepared
+from superres.planes import FILL_DEPTH, carried_planes, filled, finished, prepared, without_gaps
 
 
 def samples_of(dtype: str, channels: int) -> np.ndarray[Any, Any]:
@@ -72,3 +72,10 @@ def test_filled_reaches_its_depth_and_no_further() -> None:
     values = np.full((1, FILL_DEPTH + 4, 1), np.nan, np.float32)
     values[0, 0] = 5.0
     np.testing.assert_array_equal(filled(values)[0, :, 0], [5.0] * (FILL_DEPTH + 1) + [0.0] * 3)
+
+
+def test_gaps_of_one_plane_are_filled() -> None:
+    plane = np.full((5, 6), 2, np.float32)
+    assert without_gaps(plane) is plane
+    plane[1, 2], plane[3, 3] = np.nan, np.inf
+    np.testing.assert_array_equal(without_gaps(plane), 2)

@@ -117,6 +117,9 @@ def upscale(
     backend: Annotated[str, typer.Option(help="openvino or onnxruntime.")] = "openvino",
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
     tile: Annotated[int, typer.Option(help="Largest tile in pixels; 0 to choose.")] = 0,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="The mean over eight flips and turns: a little better, 8 times the time.")
+    ] = False,
     max_input: Annotated[float, typer.Option(help="Largest input, in megapixels.")] = 150.0,
     max_output: Annotated[float, typer.Option(help="Largest result, in megapixels.")] = 2000.0,
     axes: Annotated[
@@ -134,9 +137,12 @@ def upscale(
     bands: Annotated[str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.  [default: all]")] = "",
     cog: Annotated[bool, typer.Option("--cog", help="Of a GeoTIFF: write a cloud-optimised one.")] = False,
     guide: Annotated[
-        Path | None, typer.Option(help="Of a GeoTIFF: a sharper one of the same place; the result takes its grid.")
+        Path | None,
+        typer.Option(
+            help="A sharper source of the same kind (GeoTIFF, NIfTI, picture) and place; the result takes its grid."
+        ),
     ] = None,
-    guide_bands: Annotated[str, typer.Option(help="Of the guide: bands that are used.  [default: all]")] = "",
+    guide_bands: Annotated[str, typer.Option(help="Of the guide: bands or channels used.  [default: all]")] = "",
     codec: Annotated[str, typer.Option(help="Of a video: h264, hevc, av1 or vp9.  [default: by the container]")] = "",
     preset: Annotated[str, typer.Option(help="Of a video: the encoder's preset, such as medium or slow.")] = "",
     start: Annotated[float | None, typer.Option(help="Of a video: second to begin at.")] = None,
@@ -175,6 +181,7 @@ def upscale(
         threads=threads,
         memory=parse_bytes(memory),
         tile=tile,
+        ensemble=ensemble,
         limits=Limits(input_pixels=int(max_input * 1e6), output_pixels=int(max_output * 1e6)),
         format=format,
         quality=quality,
@@ -319,6 +326,7 @@ def evaluate(
         Path | None, typer.Option(help="Your own low-resolution pictures, named like those of --data.")
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="The mean over eight flips and turns.")] = False,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Per picture: .csv, .json, or .html with crops to look at.")
@@ -334,6 +342,7 @@ def evaluate(
         metrics=tuple(name.strip() for name in metrics.split(",")),
         degradation=degradation,
         precision=precision,
+        ensemble=ensemble,
         threads=threads,
     )
     show_evaluation(data, settings, low, output)

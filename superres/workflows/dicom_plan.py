@@ -23,7 +23,7 @@ from superres.formats.dicom_overlays import scale_overlays
 from superres.formats.dicom_place import scale_places
 from superres.formats.dicom_values import Layout, Window, measured, normalised, restored
 from superres.formats.dicom_write import check_size, describe_pixels, result_syntax, write_dicom
-from superres.geometry import nearest_indices
+from superres.geometry import enlargement, nearest_indices
 from superres.image import Image, PictureInfo
 from superres.pipeline import Options, Result, Upscaler
 
@@ -87,7 +87,7 @@ def plan_enlargement(files: Sequence[DicomFile], upscaler: Upscaler, name: str) 
     size = upscaler.target(_info(before), name, sum(file.layout.frames for file in files))
     for file, syntax in zip(files, syntaxes, strict=True):
         check_size(_after(file.layout, size), syntax, file.name)
-    factor = max(size[0] / before.columns, size[1] / before.rows)
+    factor = enlargement((before.columns, before.rows), size)
     networks = (_NEAREST,) if before.labels else upscaler.choice(_info(before), factor).names
     precision = "exact" if before.labels else "bf16" if options.precision == "bf16" else "fp32"
     return Enlargement(before, size, _window(files), networks, precision, Identities())

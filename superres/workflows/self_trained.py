@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from superres.chain import LARGEST_SCALE
 from superres.errors import InputError, MissingExtraError
-from superres.planes import filled
+from superres.planes import without_gaps
 from superres.resize import axis_resampler
 from superres.workflows.through_plane import PlaneNetwork
 
@@ -151,18 +151,11 @@ def own_planes(volume: Floats, axis: int, factor: int) -> tuple[list[Floats], li
     shown: list[Floats] = []
     held: list[Floats] = []
     for count, place in enumerate(places):
-        picture = _whole(np.asarray(slices[place])[middle])
+        picture = without_gaps(np.asarray(slices[place])[middle])
         planes = [one for one in (picture, picture.T) if len(one) >= _FEWEST * factor and one.shape[1] > 1]
         # From the middle of the eight on: the outermost slice shows least.
         (held if count % _HELD_OUT == min(_HELD_OUT, len(places)) // 2 else shown).extend(planes)
     return shown, held
-
-
-def _whole(plane: Floats) -> Floats:
-    finite = np.isfinite(plane)
-    if finite.all():
-        return plane
-    return filled(np.where(finite, plane, np.float32(np.nan))[:, :, None])[:, :, 0]
 
 
 def _squares(difference: Floats) -> float:

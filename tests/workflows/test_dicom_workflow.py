@@ -40,7 +40,7 @@ from superres.errors import InferenceError, InputError, LimitError, OptionError,
 from superres.formats import Limits
 from superres.formats.dicom_write import result_syntax
 from superres.formats.kinds import KINDS
-from superres.options import VolumeOptions
+from superres.options import RasterOptions, VolumeOptions
 from superres.pipeline import Options, Upscaler
 
 Made = Callable[..., Upscaler]
@@ -335,6 +335,7 @@ def test_every_format_that_the_command_takes_is_written(tmp_path: Path) -> None:
         {"volume": VolumeOptions(axes="xyz")},
         {"volume": VolumeOptions(axes="x")},
         {"volume": VolumeOptions(through_plane="self")},
+        {"raster": RasterOptions(guide=Path("sharp.dcm"))},
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], upscaler: Made, tmp_path: Path) -> None:
