@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from superres import __version__
+from superres.backends.ensemble import TURNS
 from superres.evaluation.enlargers import BICUBIC, arithmetic
 from superres.evaluation.runner import Settings
 from superres.zoo import ModelCard, find_model, list_cards, locate
@@ -71,6 +72,8 @@ def about(settings: Settings, low: Path | None = None) -> About:
     if cards:
         used = ", ".join(f"{card.stem} in {arithmetic(card, settings.precision)}" for card in cards)
         protocol.append(f"Networks ran through superres.Upscaler, as files do: {used}.")
+        if settings.ensemble:
+            protocol.append(f"Self-ensemble: the mean over {TURNS} flips and quarter turns (Timofte 2016).")
     packages = ["numpy", *(["openvino"] if cards else []), *(p for p in ("lpips",) if p in settings.metrics)]
     versions = {"superres": __version__, "Python": platform.python_version()}
     return About(protocol, cards, versions | {package: metadata.version(package) for package in packages})

@@ -58,7 +58,7 @@ def model_enlarger(model: str | Upscaler, scale: int, precision: str = "auto") -
 
 @contextmanager
 def open_enlargers(
-    models: Sequence[str], scale: int, precision: str = "auto", threads: int = 0
+    models: Sequence[str], scale: int, precision: str = "auto", threads: int = 0, *, ensemble: bool = False
 ) -> Iterator[dict[str, Enlarger]]:
     """Several methods by name, closed at the end.
 
@@ -67,6 +67,7 @@ def open_enlargers(
         scale: enlargement factor.
         precision: ``auto``, ``fp32`` or ``bf16``.
         threads: cores, 0 for all.
+        ensemble: the mean over eight flips and turns.
 
     Raises:
         ModelError, OptionError: as :func:`model_enlarger`.
@@ -77,7 +78,7 @@ def open_enlargers(
             if model == BICUBIC:
                 methods[model] = bicubic_enlarger(scale)
                 continue
-            options = Options(scale=scale, model=model, precision=precision, threads=threads)
+            options = Options(scale=scale, model=model, precision=precision, threads=threads, ensemble=ensemble)
             methods[model] = model_enlarger(stack.enter_context(Upscaler(options)), scale)
         yield methods
 

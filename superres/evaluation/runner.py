@@ -32,6 +32,7 @@ class Settings:
         metrics: names from :data:`superres.metrics.METRICS`.
         degradation: how low resolution is made; not used where it is read from a folder.
         precision: ``auto``, ``fp32`` or ``bf16``.
+        ensemble: the mean over eight flips and turns; see :class:`superres.pipeline.Options`.
         threads: cores, 0 for all.
 
     Raises:
@@ -43,6 +44,7 @@ class Settings:
     metrics: tuple[str, ...] = PUBLISHED_METRICS
     degradation: str = "bicubic"
     precision: str = "auto"
+    ensemble: bool = False
     threads: int = 0
 
     def __post_init__(self) -> None:
@@ -85,7 +87,9 @@ def evaluate_folder(
         SuperresError: whatever a model or a metric raises.
     """
     sets = find_sets(data)
-    with open_enlargers(settings.models, settings.scale, settings.precision, settings.threads) as methods:
+    with open_enlargers(
+        settings.models, settings.scale, settings.precision, settings.threads, ensemble=settings.ensemble
+    ) as methods:
         # Every set is checked before the first is measured.
         opened = {
             name: read_set(
