@@ -109,9 +109,7 @@ class Options:
         if self.memory < 1 or not (self.tile == 0 or self.tile >= 8):
             raise OptionError(f"memory {self.memory}, tile {self.tile}: expected more than 0, and 0 or at least 8")
         if self.ensemble and self.raster.guide is not None:
-            raise OptionError(
-                "ensemble: a guide would have to be turned as well, which is not done: leave one out"
-            )
+            raise OptionError("ensemble: a guide would have to be turned as well, which is not done: leave one out")
 
 
 @dataclass(frozen=True)
@@ -206,7 +204,7 @@ class Upscaler:
             load_model(self._wanted, 4, self._folder)  # raises, naming the models there are
         if options.ensemble and any(card.kind == "video" for card in self._families.get(self._wanted, {}).values()):
             raise OptionError(
-                f"ensemble: model {self._wanted!r} carries a state from frame to frame, which eight turns cannot share: "
+                f"ensemble: model {self._wanted!r} carries a state from frame to frame, which eight turns do not share: "
                 "use another --model"
             )
         self._chains: dict[tuple[tuple[str, ...], Precision], NetworkChain] = {}
