@@ -204,8 +204,8 @@ class Upscaler:
             load_model(self._wanted, 4, self._folder)  # raises, naming the models there are
         if options.ensemble and any(card.kind == "video" for card in self._families.get(self._wanted, {}).values()):
             raise OptionError(
-                f"ensemble: model {self._wanted!r} carries a state from frame to frame, which eight turns do not share: "
-                "use another --model"
+                f"ensemble: model {self._wanted!r} carries a state from frame to frame, which eight turns do not "
+                "share: use another --model"
             )
         self._chains: dict[tuple[tuple[str, ...], Precision], NetworkChain] = {}
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="superres-finish")
