@@ -6,6 +6,9 @@
 Everything is measured in one run on one clip, which is made here, so that ratios travel between machines: "of the
 slowest" is the time end to end over that of the slowest of the three alone.  The second table has a still camera, where
 a small square moves before a background that stays: with and without ``--reuse``.
+
+``--clock processor`` counts processor seconds instead, for a machine that does other work beside: rates are then those
+of one core, and the last column is the whole over the sum of the three.
 """
 
 from __future__ import annotations
@@ -43,8 +46,9 @@ _SMALL, _LARGE = (640, 360), (1280, 720)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the tables that were asked for; the exit code."""
     options = _parser().parse_args(arguments)
+    unit = "second" if options.clock == "wall" else "processor second"
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{options.frames} frames, {_SMALL[0]} x {_SMALL[1]} to {_LARGE[0]} x {_LARGE[1]}, frames per second\n")
+        print(f"{options.frames} frames, {_SMALL[0]} x {_SMALL[1]} to {_LARGE[0]} x {_LARGE[1]}, frames per {unit}\n")
         if options.part in ("parts", "all"):
             _print_parts(_clip(Path(folder) / "moving.mp4", options.frames, _camera), options)
         if options.part in ("reuse", "all"):
@@ -59,34 +63,38 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="+", default=["video", "restore", "standard", "realtime"])
     parser.add_argument("--presets", nargs="+", metavar="CODEC:PRESET", default=["h264:ultrafast", "h264:medium"])
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
     parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")
     return parser
 
 
 def _print_parts(clip: Path, options: argparse.Namespace) -> None:
     """A row per model and preset: each part alone, then all together."""
-    info = probe_video(clip, clip.name, Limits())
+    info, seconds = probe_video(clip, clip.name, Limits()), _clock(options)
+    wall = options.clock == "wall"
+    share: Callable[[Sequence[float]], float] = max if wall else sum
     frames: list[Any] = []
     # Alone means with all cores, as in the whole, where it has to share them.
-    decode = _seconds(lambda: frames.extend(read_frames(clip, clip.name, info, Wanted(), Faults())))
-    print("| model | encoder | decode | networks | encode | end to end | of the slowest |\n|-|-|-:|-:|-:|-:|-:|")
+    decode = seconds(lambda: frames.extend(read_frames(clip, clip.name, info, Wanted(), Faults())))
+    last = "of the slowest" if wall else "of the sum"
+    print(f"| model | encoder | decode | networks | encode | end to end | {last} |\n|-|-|-:|-:|-:|-:|-:|")
     encode: dict[str, float] = {}
     for model in options.models:
         with Upscaler(_options(options, model)) as upscaler:
             large = list(_planes(upscaler, info, frames[:2]))  # the first calls load, and plan for this size
             large.clear()
-            networks = _seconds(lambda: large.extend(_planes(upscaler, info, frames)))  # noqa: B023  (called at once)
+            networks = seconds(lambda: large.extend(_planes(upscaler, info, frames)))  # noqa: B023  (called at once)
             scaler = FrameScaler(info, _LARGE)
             made = [scaler.enlarged(frame, luma) for frame, luma in zip(frames, large, strict=True)]
             for setting in options.presets:
                 upscaler.options = _options(options, model, setting)
                 if setting not in encode:
-                    encode[setting] = _seconds(lambda: _encode(info, made, setting, options.threads))  # noqa: B023
-                whole = _seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4")))
+                    encode[setting] = seconds(lambda: _encode(info, made, setting, options.threads))  # noqa: B023
+                whole = seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4")))
                 clip.with_name("result.mp4").unlink()
                 alone = (decode, networks, encode[setting])
                 rates = " | ".join(f"{len(frames) / value:.1f}" for value in (*alone, whole))
-                print(f"| {model} | {setting} | {rates} | {whole / max(alone):.2f} |", flush=True)
+                print(f"| {model} | {setting} | {rates} | {whole / share(alone):.2f} |", flush=True)
 
 
 def _planes(upscaler: Upscaler, info: VideoInfo, frames: Sequence[Any]) -> Iterator[npt.NDArray[Any]]:
@@ -107,6 +115,7 @@ def _planes(upscaler: Upscaler, info: VideoInfo, frames: Sequence[Any]) -> Itera
 def _print_reuse(clip: Path, options: argparse.Namespace) -> None:
     """A row per model and preset: all of every frame, and only what changes."""
     print("\nStill camera:\n\n| model | encoder | all computed | --reuse 0 | times as fast |\n|-|-|-:|-:|-:|")
+    seconds = _clock(options)
     for model in options.models:
         if model == "video":
             continue  # it remembers every frame, and computes it
@@ -114,7 +123,7 @@ def _print_reuse(clip: Path, options: argparse.Namespace) -> None:
             times = []
             for reuse in (None, 0):
                 with Upscaler(_options(options, model, setting, reuse)) as upscaler:
-                    times.append(_seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4"))))
+                    times.append(seconds(lambda: upscaler.file(clip, clip.with_name("result.mp4"))))
                 clip.with_name("result.mp4").unlink()
             rates = " | ".join(f"{options.frames / value:.1f}" for value in times)
             print(f"| {model} | {setting} | {rates} | {times[0] / times[1]:.2f} |", flush=True)
@@ -131,10 +140,16 @@ def _options(options: argparse.Namespace, model: str, setting: str = "", reuse: 
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+def _clock(options: argparse.Namespace) -> Callable[[Callable[[], object]], float]:
+    """What tells the seconds that something takes."""
+    clock = time.perf_counter if options.clock == "wall" else time.process_time
+
+    def seconds(work: Callable[[], object]) -> float:
+        started = clock()
+        work()
+        return clock() - started
+
+    return seconds
 
 
 def _exhaust(items: Iterator[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from superres.atomic import replace_file
 from superres.errors import OptionError, OutputError
-from superres.formats import write_image
+from superres.formats import open_writer
 from superres.formats.frame_names import FramePattern, FrameTimes, read_times
 from superres.formats.table import FORMATS, format_of_suffix
 from superres.formats.video import VideoInfo
@@ -39,6 +39,7 @@ class PicturesResult:
         size: (width, height) of the frames; a rotated video has its pictures upright.
         cut: the part of the source.
         quality: of a lossy format, None for its default.
+        compression: of PNG and TIFF, see :class:`superres.pipeline.Options`.
         maker: makes pictures of frames.
     """
 
@@ -47,18 +48,32 @@ class PicturesResult:
     size: tuple[int, int]
     cut: Cut
     quality: int | None
+    compression: str
     maker: PictureMaker
 
     def description(self) -> Mapping[str, Any]:
         """See :class:`superres.workflows.video_result.VideoResult`."""
-        return {"size": self.size, "pictures": self.pattern.name, "quality": self.quality}
+        made = {"quality": self.quality, "compression": self.compression}
+        return {"size": self.size, "pictures": self.pattern.name, **made}
 
     def packets(self, frames: Iterable[Any], first: int, scratch: Path) -> Iterator[tuple[bytes, Packet]]:
         """See :class:`superres.workflows.video_result.VideoResult`; the packets are empty, and tell the times."""
         form = format_of_suffix(Path(self.pattern.name).suffix)
         for number, frame in enumerate(frames, first):
             image = Image.from_array(self.maker.picture(frame))
-            write_image(image, scratch, overwrite=True, format=form, quality=self.quality)
+            writer = open_writer(
+                scratch,
+                image.info,
+                format=form,
+                quality=self.quality,
+                compression=self.compression,
+                overwrite=True,
+            )
+            try:
+                writer.write(image.samples)
+                writer.commit()
+            finally:
+                writer.abort()  # does nothing after a commit
             _rename(scratch, self.pattern.path(number))
             yield b"", Packet(b"", frame.pts, key=True)
 
@@ -144,4 +159,4 @@ def pictures_result(
         raise OutputError(
             f"{there[0]}: exists already; replace the pictures with --overwrite or choose another folder with -o"
         )
-    return PicturesResult(pattern, info, size, cut, options.quality, maker)
+    return PicturesResult(pattern, info, size, cut, options.quality, options.compression, maker)
