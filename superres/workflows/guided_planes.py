@@ -17,7 +17,7 @@ from superres.resize import resize
 from superres.workflows.guide_trial import Enlarge, best_share
 from superres.workflows.guided import Mix, fitted_mix, guided_networks, sharpened
 
-__all__ = ["GuidedPlanes", "block_means", "fitted_planes", "hats", "told"]
+__all__ = ["GuidedPlanes", "block_means", "fitted_planes", "hats"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -35,6 +35,7 @@ class GuidedPlanes:
         factor: of both axes.
         mix: of the guide's features that is on the planes' scale of values.
         share: of the guided result in the whole, 0 to 1; the rest is made without the guide.
+        tried: whether the share was found by a trial; the source may be too small for one.
         chains: the networks with a guide, one each.
         plain: the networks without; None only where all of the result is guided.
     """
@@ -42,6 +43,7 @@ class GuidedPlanes:
     factor: int
     mix: Mix
     share: float
+    tried: bool
     chains: tuple[NetworkChain, ...]
     plain: Enlarge | None
 
@@ -72,6 +74,17 @@ class GuidedPlanes:
         """Of the networks with a guide; none where that has no share."""
         return guided_networks(self.chains).names if self.share > 0 else ()
 
+    def told(self, guide: str) -> str:
+        """What is to be said of a guide of that name; empty where it does much."""
+        if not self.tried:
+            return f"the source is too small to try whether {guide} helps: made without it"
+        if self.share >= _LITTLE:
+            return ""
+        return (
+            f"{guide} has a share of {100 * self.share:.0f} % in the result, the rest is made without it: on the "
+            "source itself, made smaller, it helped no further"
+        )
+
 
 def fitted_planes(
     pairs: Iterable[tuple[Floats, Sequence[Floats]]], factor: int, chains: Sequence[NetworkChain], plain: Enlarge | None
@@ -97,26 +110,10 @@ def fitted_planes(
     told = np.concatenate([np.stack([one.ravel() for one in features], axis=1) for _, features in whole])[::step]
     mix = fitted_mix(values, told)
     if plain is None:
-        return GuidedPlanes(factor, mix, 1.0, tuple(chains), None)
+        return GuidedPlanes(factor, mix, 1.0, True, tuple(chains), None)
     trials = ((np.clip(plane, 0, 1), mix.of(features).astype(np.float32)) for plane, features in whole)
     share = best_share(trials, factor, plain, chains)
-    return GuidedPlanes(factor, mix, share or 0.0, tuple(chains), plain)
-
-
-def told(share: float, guide: str, what: str) -> str:
-    """What is to be said of a guide that does little; empty where it does much.
-
-    Args:
-        share: of the guided result in the whole.
-        guide: its name.
-        what: it was to sharpen.
-    """
-    if share >= _LITTLE:
-        return ""
-    return (
-        f"{what}: {guide} has a share of {100 * share:.0f} % in the result, the rest is made without it: on the source "
-        "itself, made smaller, it helped no further"
-    )
+    return GuidedPlanes(factor, mix, share or 0.0, share is not None, tuple(chains), plain)
 
 
 def block_means(array: Floats, factors: Sequence[int]) -> Floats:

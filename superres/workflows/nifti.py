@@ -21,6 +21,7 @@ from superres.formats.nifti_write import create_volume, enlarged_header
 from superres.image import Image, PictureInfo
 from superres.pipeline import Options, Result, Upscaler
 from superres.workflows.growth import Growth, plan_growth
+from superres.workflows.nifti_guide import GuidedVolume, guided_growth, guided_volume, open_guide
 from superres.workflows.self_trained import SelfTrained, own_factor
 from superres.workflows.through_plane import cubic_network, shipped_network
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
@@ -46,7 +47,8 @@ def upscale_file(
     networks from 0 (smallest of a volume) to 1 (largest), and come back rounded to the source's dtype and value
     scaling; each time point, each part of a complex number and each colour is a volume of its own.  Label maps take
     the nearest neighbour on every axis, and the result's ``networks`` and header say so.  Slices between slices are
-    made as ``options.volume.through_plane`` says; the result's ``note`` tells how good a network of its own is.
+    made as ``options.volume.through_plane`` says; the result's ``note`` tells how good a network of its own is.  With
+    ``options.raster.guide`` the result takes the guide's grid.
 
     ``report`` counts pictures: slices of every orientation that goes through a network, and steps of a training.
 
@@ -61,14 +63,19 @@ def upscale_file(
             f"{name}: quality {options.quality} means nothing to NIfTI, which loses nothing: leave it out"
         )
     with open_volume(source, name, options.limits, target.parent) as volume:
-        growth = plan_growth(volume.grid, volume.spacing, options.scale, options.volume, name)
+        guide = open_guide(volume, options, target.parent)
+        if guide is None:
+            growth = plan_growth(volume.grid, volume.spacing, options.scale, options.volume, name)
+        else:
+            growth = guided_growth(volume, guide)
         _check_result(volume, growth, options)
         _check_through_plane(growth, options, name)
         labels = volume.is_label_map()
-        networks = (_NEAREST,) if labels else _networks(upscaler, growth)
+        guided = None if guide is None else guided_volume(volume, guide, growth, upscaler)
+        networks = guided.networks if guided else (_NEAREST,) if labels else _networks(upscaler, growth)
         header = enlarged_header(volume.header, growth.after, _note(growth, networks))
         with create_volume(target, header, overwrite=options.overwrite, source=source) as result:
-            note = _fill(volume, result, growth, upscaler, target.parent, labels, report)
+            note = _fill(volume, result, growth, upscaler, target.parent, labels, guided, report)
     first, second = growth.shown
     return Result(
         source=name,
@@ -139,6 +146,7 @@ def _fill(
     upscaler: Upscaler,
     folder: Path,
     labels: bool,
+    guided: GuidedVolume | None,
     report: Callable[[int, int], None] | None,
 ) -> str:
     """Every volume of the file, one after the other; what they need on the way lies in ``folder``.
@@ -163,8 +171,10 @@ def _fill(
     for part, made in pairs:
         if labels:
             enlarge_nearest(part, made, step)
+        elif guided is not None:
+            guided.enlarge(part, made, scratch, step)
         else:
             # Colours share one range, or their balance would change.
             values = Values(0.0, 255.0) if volume.values.dtype.names else Values.of(part, volume.name)
             enlarge_volume(part, made, growth, values, enlarge, across, scratch, step)
-    return own.note if own else ""
+    return guided.note if guided else own.note if own else ""

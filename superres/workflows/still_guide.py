@@ -21,7 +21,7 @@ from superres.image import Image
 from superres.pipeline import Options, Result, Upscaler
 from superres.planes import without_gaps
 from superres.workflows.bands import ValueRange, stored
-from superres.workflows.guided_planes import GuidedPlanes, block_means, fitted_planes, told
+from superres.workflows.guided_planes import GuidedPlanes, block_means, fitted_planes
 from superres.workflows.volume import picture_enlarger
 
 __all__ = ["upscale_guided"]
@@ -100,7 +100,7 @@ def upscale_guided(
         networks=(*max((planes.names for planes in fitted), key=len), *plain),
         precision="bf16" if options.precision == "bf16" else "fp32",
         seconds=time.perf_counter() - started,
-        note=told(share, str(guide_path), "guide"),
+        note=min(fitted, key=lambda one: (one.tried, one.share)).told(str(guide_path)),
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import pytest
 from superres.chain import NetworkChain
 from superres.resize import resize
 from superres.workflows import guide_trial, guided_planes
-from superres.workflows.guided_planes import block_means, fitted_planes, hats, told
+from superres.workflows.guided_planes import block_means, fitted_planes, hats
 
 Floats = npt.NDArray[np.float32]
 
@@ -48,14 +49,15 @@ def test_another_guide_is_not_followed() -> None:
     low = noise(1)
     planes = fitted_planes([(low, hats(noise(2)))], 2, (), bicubic)
     assert planes.share < 0.3
-    assert told(planes.share, "g.png", "guide").startswith("guide: g.png has a share of ")
-    assert told(0.7, "g.png", "guide") == ""
+    assert planes.told("g.png").startswith("g.png has a share of ")
+    assert replace(planes, share=0.7).told("g.png") == ""
 
 
 def test_what_is_too_small_to_try_goes_without() -> None:
     low = noise(1, 8)
     planes = fitted_planes([(low, [low])], 2, (), bicubic)
     assert planes.share == 0
+    assert "too small to try" in planes.told("g.png")
     assert planes.names == ()
     assert planes.enlarge(low, [noise(2, 16)]).shape == (16, 16)
 
