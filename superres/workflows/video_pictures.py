@@ -30,8 +30,8 @@ __all__ = ["PicturesResult", "pictures_result"]
 class PicturesResult:
     """Pictures that are numbered from 1; see :class:`superres.workflows.video_result.VideoResult`.
 
-    Each picture is renamed into its place when it is complete.  The table of times comes last: where it is, all
-    pictures are.
+    Each picture is renamed into its place when it is complete.  The table of times comes last: where there was none,
+    it says that all pictures are there.
 
     Attributes:
         pattern: names the pictures.

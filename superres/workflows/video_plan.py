@@ -93,6 +93,8 @@ def decide(source: Path, target: Path, upscaler: Upscaler, name: str, group: int
 def _input(source: Path, name: str, video: VideoOptions, *, pictures: bool) -> VideoInput:
     """The source, opened by nobody yet; ``pictures`` says what is made of it."""
     if source.is_dir():
+        if video.deinterlace:
+            raise OptionError(f"{name}: pictures do not say which fields they are made of: leave --deinterlace out")
         return FolderInput(source, name, video.frame_rate, whole=pictures)
     if video.frame_rate is not None:
         raise OptionError(f"{name}: has times of its own: leave --frame-rate out, it is for folders of pictures")

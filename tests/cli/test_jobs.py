@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from superres.cli.jobs import Job, find_inputs, output_is_folder, plan, result_suffix
+from superres.cli.jobs import Job, find_inputs, one_clip, output_is_folder, plan, result_suffix
 from superres.errors import OptionError
 
 
@@ -93,3 +93,29 @@ def test_result_suffix(kind: str, lossy: bool, animated: bool, wanted: str | Non
 def test_unknown_format_names_the_near_one() -> None:
     with pytest.raises(OptionError, match="tiff"):
         result_suffix("png", False, False, "tif f")
+
+
+def test_one_clip_is_made_only_where_a_video_or_a_pattern_is_named(tmp_path: Path) -> None:
+    frames, clip = tmp_path / "frames", tmp_path / "a.MP4"
+    frames.mkdir()
+    (frames / "1.png").touch()
+    clip.touch()
+    (tmp_path / "there.mp4").mkdir()
+    for given, output, expected in [
+        ([frames], "b.mp4", True),
+        ([frames], "b.webm", True),
+        ([frames], "out/%06d.png", True),
+        ([frames], "out", False),
+        ([frames], "b.png", False),
+        ([frames], "there.mp4", False),  # a folder with an odd name
+        ([frames, frames], "b.mp4", False),
+        ([clip], "out/%06d.png", True),
+        ([clip], "b.mp4", False),
+        ([frames / "1.png"], "%d.png", False),
+        ([tmp_path / "gone.mp4"], "%d.png", False),
+    ]:
+        assert one_clip(given, tmp_path / output) is expected, (given, output)
+    assert not one_clip([frames], None)
+    (job,) = plan([frames], tmp_path / "b.mp4", "x2", False)
+    assert (job.source, job.file) == (frames, tmp_path / "b.mp4")
+    assert [job.source for job in plan([frames], tmp_path / "out", "x2", False)] == [frames / "1.png"]

@@ -202,6 +202,7 @@ def test_refusals_come_before_the_work(tmp_path: Path, enlarge: Enlarge) -> None
     out = tmp_path / "out" / "%d.png"
     cases: list[tuple[type[Exception], str, Path, Path, VideoOptions, dict[str, Any]]] = [
         (OptionError, "--frame-rate, such as 25", source, tmp_path / "b.mp4", FAST, {}),
+        (OptionError, "leave --deinterlace out", source, tmp_path / "b.mp4", replace(TEN, deinterlace=True), {}),
         (OptionError, "times of its own", clip, tmp_path / "b.mp4", TEN, {}),
         (OptionError, "one of .mkv, .mp4", source, tmp_path / "b.avi", TEN, {}),
         (InputError, "no pictures", tmp_path / "empty", tmp_path / "b.mp4", TEN, {}),
