@@ -17,8 +17,8 @@ __all__ = ["FILL_DEPTH", "carried_planes", "filled", "finished", "prepared", "wi
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
-#: Rows and columns over which a gap is filled from its surroundings before inference: as far as the shipped networks
-#: see, so that no value beside a gap depends on what lies deeper in it.
+#: Rows and columns over which a gap is filled from its surroundings where no network says how far it sees: as far as
+#: the shipped ones do, so that no value beside a gap depends on what lies deeper in it.
 FILL_DEPTH = 12
 
 
@@ -63,14 +63,14 @@ def finished(planes: Floats, info: PictureInfo) -> Array:
     return samples
 
 
-def filled(values: Floats) -> Floats:
-    """Fill NaN from the surroundings: the mean of known neighbours, :data:`FILL_DEPTH` pixels deep, then 0."""
+def filled(values: Floats, depth: int = FILL_DEPTH) -> Floats:
+    """Fill NaN (h, w, C) from the surroundings: the mean of known neighbours, ``depth`` pixels deep, then 0."""
     known = ~np.isnan(values)
     if known.all():
         return values
     filled = np.where(known, values, 0)
     known = known.astype(np.float32)
-    for _ in range(FILL_DEPTH):
+    for _ in range(depth):
         total, count = _neighbours(filled), _neighbours(known)
         new = (known == 0) & (count > 0)
         filled = np.where(new, total / np.maximum(count, 1), filled)
