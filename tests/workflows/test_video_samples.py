@@ -91,3 +91,26 @@ def test_the_first_frames_of_a_real_clip(name: str, folder: Path, tmp_path: Path
     copied, original = packets(target), packets(source)
     for index, hashes in copied.items():
         assert hashes == original[index][: len(hashes)]
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith(("cockatoo", "h265", "synthetic"))])
+def test_pictures_of_a_real_clip_keep_its_times(name: str, folder: Path, tmp_path: Path, tiny_folder: Path) -> None:
+    source, pictures, target = folder / name, tmp_path / "out" / "%03d.png", tmp_path / "b.mp4"
+    with av.open(str(source)) as container:
+        first = list(itertools.islice(container.decode(video=0), FRAMES + 1))
+        begin = Fraction(container.start_time, 1_000_000)
+    times = [f.pts * f.time_base for f in first[:FRAMES]]
+    end = float((times[-1] + first[-1].pts * first[-1].time_base) / 2 - begin)
+    for given, made, video in ((source, pictures, VideoOptions(end=end)), (pictures.parent, target, VideoOptions())):
+        options = Options(scale=1.5, model="nearest", threads=2, video=video)
+        with Upscaler(options, folder=tiny_folder, opener=open_nearest) as upscaler:
+            assert upscaler.file(given, made).warnings == ()
+    with av.open(str(target)) as container:
+        assert [f.pts * f.time_base for f in container.decode(video=0)] == times
+    picture, larger = (streams(path)["streams"][0] for path in (source, target))
+    turned = any(abs(item.get("rotation", 0)) == 90 for item in picture.get("side_data_list", ()))
+    sides = (picture["height"], picture["width"]) if turned else (picture["width"], picture["height"])
+    assert [larger["width"], larger["height"]] == [pytest.approx(2.25 * side, abs=3) for side in sides]
+    assert ("10le" in larger["pix_fmt"]) is ("10le" in picture["pix_fmt"])
+    for tag in ("color_space", "color_primaries", "color_transfer"):
+        assert larger[tag] == picture.get(tag, larger[tag])
