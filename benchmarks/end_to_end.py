@@ -21,11 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from memory import make_picture
 
 from superres.benchmark.contenders import throughput_loop
 from superres.chain import NetworkChain
 from superres.cli.batch import run_batch
-from superres.formats import open_reader, open_writer, write_image
+from superres.formats import Limits, open_reader, open_writer, write_image
 from superres.image import Image
 from superres.pipeline import MemoryReader, Options, Upscaler
 from superres.zoo import load_model
@@ -52,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n| picture, x4, int8 | ours, s per Mpx | OpenVINO's loop | its window | ratio |\n|-|-:|-:|-:|-:|")
             _engine_case(options.model, options.rounds)
         if "growth" in options.cases:
-            print("\n| Mpx in, x2 | seconds per Mpx | against the first |\n|-:|-:|-:|")
+            print(
+                "\n| Mpx in, x2, TIFF | s per Mpx | to the first | processor s per Mpx | to the first | peak RSS MB |"
+            )
+            print("|-:|-:|-:|-:|-:|-:|")
             _growth_case(folder, options.model, options.megapixels)
     return 0
 
@@ -181,15 +185,33 @@ def _engine_case(model: str, rounds: int) -> None:
 
 
 def _growth_case(folder: Path, model: str, megapixels: Sequence[int]) -> None:
+    """Wall and processor seconds per megapixel, and the largest resident size, of ever larger pictures."""
     first = None
-    with Upscaler(Options(scale=2, model=model, overwrite=True)) as upscaler:
+    limits = Limits(input_pixels=500_000_000)
+    source, target = folder / "grown.tif", folder / "large.tif"
+    with Upscaler(Options(scale=2, model=model, overwrite=True, limits=limits)) as upscaler:
+        upscaler.image(picture(64, 64))  # the networks are loaded
         for size in megapixels:
             side = round((size * 1e6) ** 0.5)
-            source, target = folder / "grown.tif", folder / "large.tif"
-            write_image(picture(side, side), source, overwrite=True)
-            seconds = _best(partial(upscaler.file, source, target), 1) / size
-            first = first or seconds
-            print(f"| {size} | {seconds:.3f} | {seconds / first:.2f} |", flush=True)
+            make_picture(source, side, side)
+            # Linux: what was the peak so far is forgotten.
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+            begun = time.process_time()
+            wall = _best(partial(upscaler.file, source, target), 1) / size
+            spent = (time.process_time() - begun) / size
+            first = first or (wall, spent)
+            print(
+                f"| {size} | {wall:.3f} | {wall / first[0]:.2f} | {spent:.3f} | {spent / first[1]:.2f} | "
+                f"{_peak_megabytes():.0f} |",
+                flush=True,
+            )
+
+
+def _peak_megabytes() -> float:
+    """The largest resident size since it was last forgotten."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) * 1024 / 1e6
 
 
 if __name__ == "__main__":

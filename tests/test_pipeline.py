@@ -624,10 +624,13 @@ def test_upscale_and_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     class Recording(Upscaler):
         def __init__(self, options: Options) -> None:
             seen.append(options)
-            self.options, self._chains = options, {}
+            self.options = options
 
         def image(self, image: Image) -> Image:
             return image
+
+        def close(self) -> None:
+            """Nothing to free."""
 
     monkeypatch.setattr("superres.pipeline.Upscaler", Recording)
     image = picture(4, 4)

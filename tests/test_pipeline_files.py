@@ -471,6 +471,6 @@ def test_the_halo_of_the_fake_network_is_used(tmp_path: Path) -> None:
 
     options = Options(scale=2, model="nearest", tile=16)
     with Upscaler(options, folder=tmp_path, opener=opener) as upscaler:
-        upscaler.image(Image.from_array(np.zeros((60, 50), np.uint8)))
+        upscaler.image(picture(60, 50))
     assert len(backends[0].shapes) == 16
     assert backends[0].shapes[0][2:] == (16 + 2 * NEAREST_HALO,) * 2
