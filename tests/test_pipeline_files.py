@@ -21,7 +21,6 @@ from tiny_models import NEAREST_HALO, NearestBackend, nearest_model, open_neares
 from superres.backends import Backend
 from superres.errors import InferenceError, InputError, LimitError, OptionError, OutputError
 from superres.formats import Limits, read_image, write_image
-from superres.image import Image
 from superres.pipeline import Options, Result, Upscaler
 
 ROOT = Path(__file__).resolve().parents[1]
