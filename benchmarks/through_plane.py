@@ -4,7 +4,7 @@
 
 Thick slices are means of thin ones.  PSNR over all voxels of the volume, from the range of its values; nothing is
 rounded or clipped.  ``keeps`` is how far means of the result are from the thick slices, at most, in percent of the
-range.  ``--middle 64`` takes the middle 64 voxels of the first two axes.
+range.  ``--middle 64`` takes the middle 64 voxels of the first two axes, ``--only "MNI T1"`` that volume alone.
 
 The MNI volume is the mean of many brains on an empty ground: nearly free of noise, so that far more of it can be
 brought back than of a single scan.  The scans below it say what to expect.
@@ -31,6 +31,8 @@ from superres.workflows.volume import picture_enlarger
 
 Floats = npt.NDArray[np.float32]
 
+_VOLUMES = {"MNI T1": TEMPLATE, **SCANS}
+
 
 @dataclass(frozen=True)
 class Score:
@@ -45,14 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; the exit code."""
     made = parser(__doc__, "folder that holds nifti samples")
     made.add_argument("--middle", type=int, default=0, help="voxels of the first two axes that are used; 0 for all")
+    made.add_argument("--only", nargs="+", choices=tuple(_VOLUMES), default=list(_VOLUMES))
     made.add_argument("--ways", nargs="+", choices=("cubic", "shipped", "self"), default=["cubic", "shipped", "self"])
     options = made.parse_args(arguments)
     print("| data | voxels | scale | way | dB | over cubic | keeps % | seconds |")
     print("|-|-|-:|-|-:|-:|-:|-:|")
     try:
         with Upscaler(Options(model=options.model, precision="fp32", threads=options.threads)) as upscaler:
-            for name, path in {"MNI T1": TEMPLATE, **SCANS}.items():
-                whole = _middle(volume(options.data / path), options.middle)
+            for name in options.only:
+                whole = _middle(volume(options.data / _VOLUMES[name]), options.middle)
                 for scale in options.scale:
                     truth = whole[:, :, : whole.shape[2] // scale * scale]
                     cubic = measured(truth, scale, cubic_network).psnr

@@ -331,7 +331,8 @@ def test_a_network_that_diverges_is_an_error_not_a_result(tiny_folder: Path, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii"]
     gain = np.float32(1.5)  # overshoots, as networks do: kept
     image, _ = run_with(tiny_folder, "nearest", opener, tmp_path, source, axes=axes)
-    assert np.ptp(stored(image)) > 1.3 * np.ptp(stored(nib.load(source)))
+    # Across the slices means are brought back.
+    assert np.ptp(stored(image)) > (1.05 if axes == "z" else 1.3) * np.ptp(stored(nib.load(source)))
 
 
 def test_the_command(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
