@@ -3,10 +3,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from tiny_models import NearestBackend, make_model
 
+from superres.chain import NetworkChain
+from superres.enlarging import enlarged
 from superres.image import Image
 from superres.planes import FILL_DEPTH, carried_planes, filled, finished, prepared, without_gaps
+
+Floats = npt.NDArray[np.float32]
 
 
 def samples_of(dtype: str, channels: int) -> np.ndarray[Any, Any]:
@@ -79,3 +85,30 @@ def test_gaps_of_one_plane_are_filled() -> None:
     assert without_gaps(plane) is plane
     plane[1, 2], plane[3, 3] = np.nan, np.inf
     np.testing.assert_array_equal(without_gaps(plane), 2)
+
+
+def test_filled_reaches_as_deep_as_it_is_told() -> None:
+    values = np.full((1, 9, 1), np.nan, np.float32)
+    values[0, 0] = 5.0
+    np.testing.assert_array_equal(filled(values, 3)[0, :, 0], [5.0] * 4 + [0.0] * 5)
+
+
+@pytest.mark.parametrize("halo", [3, 20])
+def test_no_network_sees_what_lies_deep_in_a_gap(halo: int) -> None:
+    class Smallest(NearestBackend):
+        """The smallest value within its reach."""
+
+        def run(self, batch: Floats) -> Floats:
+            padded = np.pad(batch, ((0, 0), (0, 0), (halo, halo), (halo, halo)), mode="edge")
+            side = 2 * halo + 1
+            around = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (2, 3))
+            return super().run(around.min(axis=(4, 5)))
+
+    samples = np.full((8, 90, 1), 0.5, np.float32)
+    samples[:, 10:80] = np.nan
+    info = Image.from_array(samples).info
+    model = make_model(b"nearest:2", 2, halo=halo)
+    chain = NetworkChain([model], opener=lambda _, contents, **__: Smallest(contents))
+    strips = list(enlarged(iter([prepared(samples, info)]), info, chain, 64, 64, lambda part: part, None))
+    made = finished(np.concatenate(strips), info)
+    np.testing.assert_array_equal(made, samples.repeat(2, 0).repeat(2, 1))
