@@ -110,8 +110,8 @@ class FolderInput:
             raise OptionError(f"{self.name}: does not say when its pictures are shown: give --frame-rate, such as 25")
         if len(table.times) != count:
             raise InputError(
-                f"{self.path / TIMES_NAME}: tells of {len(table.times)} pictures, and the folder has {count}: put the "
-                "others there, or give --frame-rate"
+                f"{self.path / TIMES_NAME}: tells of {len(table.times)} pictures, and the folder has {count}: bring "
+                "back what is missing, take away what is no frame, or give --frame-rate"
             )
         return table
 
