@@ -10,7 +10,7 @@ from superres.errors import OptionError
 from superres.training.recipe import DataOptions, LossOptions, NetworkOptions, Recipe
 from superres.training.recipe_file import load_recipe, recipe_from_mapping, recipe_to_mapping, recipe_to_toml
 
-RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").rglob("*.toml"))
 
 
 def test_there_are_recipes() -> None:
