@@ -21,7 +21,7 @@ from superres.resize import axis_resampler, resize
 from superres.workflows.bands import ValueRange
 from superres.workflows.growth import Grid, Growth
 from superres.workflows.guided_planes import GuidedPlanes, block_means, fitted_planes, hats
-from superres.workflows.through_plane import crossing_axes
+from superres.workflows.through_plane import crossing_axes, nearer_means
 from superres.workflows.volume import Values, picture_enlarger
 
 __all__ = ["GuidedVolume", "VolumeGuide", "guided_growth", "guided_volume", "open_guide", "volume_factors"]
@@ -264,7 +264,7 @@ def _rows(planes: GuidedPlanes, low: Floats, guide: Floats) -> Floats:
     width = low.shape[1]
     wide = planes.factor * width
     large = planes.enlarge(low, hats(resize(guide, (len(guide), wide))))
-    return axis_resampler(wide, width, "area").apply(large, 1)
+    return nearer_means(low, axis_resampler(wide, width, "area").apply(large, 1))
 
 
 def _enlarged(plane: Floats, size: tuple[int, ...], enlarge: Callable[[Floats], Floats]) -> Floats:
