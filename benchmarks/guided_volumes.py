@@ -1,4 +1,4 @@
-"""Known truth: a T2 scan made smaller and brought back with the T1 scan of the same neck, beside cubic and no guide.
+"""Known truth: a T2 scan made smaller and brought back with a T1 scan that lies over it, beside cubic and no guide.
 
     python benchmarks/guided_volumes.py --data FOLDER_OF_SAMPLES --scale 2 4
 
@@ -6,7 +6,7 @@ Reduced by averages of voxels: ``in-plane`` along the two axes within the slices
 All goes through ``Upscaler.file``, as a user would do it.  ``wrong guide`` is that guide moved by half of its sides:
 it then shows another place.  PSNR over all voxels, from the range of the T2 scan.
 
-The two scans were taken one after the other on one grid; nothing is registered here beyond their headers.
+Where the two lie is what their headers say; nothing is registered here.
 """
 
 from __future__ import annotations
