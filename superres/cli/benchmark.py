@@ -44,8 +44,9 @@ def speed(
     ] = None,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Markdown page to write.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="SVG to write: PSNR on Set5 against time.")] = None,
 ) -> None:
     """Time of every model at every precision and in every runtime, beside bicubic and the machine's peak."""
     from superres.cli.speed import show_speed
 
-    show_speed(models, size, rounds, threads, tuple(peer or ()), output, with_torch=torch)
+    show_speed(models, size, rounds, threads, tuple(peer or ()), output, plot, with_torch=torch)

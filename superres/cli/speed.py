@@ -9,7 +9,7 @@ import numpy as np
 
 from superres.atomic import replace_file
 from superres.backends import Precision
-from superres.benchmark import measure, measure_peak, model_contenders, peer_contender, speed_page
+from superres.benchmark import measure, measure_peak, model_contenders, peer_contender, speed_page, speed_plot
 from superres.benchmark.contenders import Contender, bicubic_contender
 from superres.cli.app import parse_size
 from superres.errors import OptionError, near_match
@@ -19,9 +19,17 @@ __all__ = ["show_speed"]
 
 
 def show_speed(
-    models: str, size: str, rounds: int, threads: int, peers: tuple[str, ...], output: Path | None, *, with_torch: bool
+    models: str,
+    size: str,
+    rounds: int,
+    threads: int,
+    peers: tuple[str, ...],
+    output: Path | None,
+    plot: Path | None,
+    *,
+    with_torch: bool,
 ) -> None:
-    """Measure and print the table, and write it to ``output``.
+    """Measure and print the table, and write it to ``output``; quality against time as a picture to ``plot``.
 
     Raises:
         OptionError: an unknown model, a size without both sides, or a peer that cannot be run.
@@ -54,3 +62,6 @@ def show_speed(
     if output is not None:
         with replace_file(output) as stream:
             stream.write(page.encode())
+    if plot is not None:
+        with replace_file(plot) as stream:
+            stream.write(speed_plot(rows, "Set5").encode())
