@@ -98,8 +98,8 @@ def _check_range(plane: Floats, large: Floats) -> None:
     if beyond > high - low + 1e-3:
         raise InferenceError(
             f"the network left the range of a slice by {beyond / max(high - low, 1e-6):.1f} times that range, as "
-            "networks may on strong noise; use another --model, such as realtime, or --through-plane self across slices, "
-            "or reduce the noise first"
+            "networks may on strong noise; use another --model, such as realtime, or across slices --through-plane "
+            "self, or reduce the noise first"
         )
 
 
