@@ -68,13 +68,7 @@ def upscale_guided(
     options.limits.check_output(name, (info.height, info.width), (size[1], size[0]), 1)
     features = _features(guide, options.raster.guide_bands, str(guide_path))
     samples, fitted = np.empty((size[1], size[0], info.channels), info.dtype), []
-    for channel in range(info.channels):
-        plane = image.samples[:, :, channel]
-        planes, made = _sharpened(plane, features, factor, upscaler, info.sample_range)
-        samples[:, :, channel] = made
-        fitted.append(planes)
-        if report:
-            report(channel + 1, info.channels)
+    # Opened first: what cannot be written is to fail at once.
     writer = open_writer(
         target,
         info.scaled(size[1], size[0]),
@@ -86,6 +80,12 @@ def upscale_guided(
         stream=stream,
     )
     try:
+        for channel in range(info.channels):
+            plane = image.samples[:, :, channel]
+            planes, samples[:, :, channel] = _sharpened(plane, features, factor, upscaler, info.sample_range)
+            fitted.append(planes)
+            if report:
+                report(channel + 1, info.channels)
         writer.write(samples)
         writer.commit()
     finally:

@@ -15,7 +15,7 @@ import superres
 from superres.backends import Backend
 from superres.cli import main
 from superres.degrade.generated import generate
-from superres.errors import InputError, OptionError
+from superres.errors import InputError, OptionError, OutputError
 from superres.image import Image
 from superres.metrics.psnr import psnr
 from superres.options import RasterOptions
@@ -163,6 +163,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["upscale", str(source), "--guide", str(guide), "--threads", "1"]) == 0
     assert superres.read(tmp_path / "low_guided.png").samples.shape == (64, 64, 1)
     assert "guided x2" in capsys.readouterr().out
+
+
+def test_a_result_that_is_there_already_fails_before_anything_is_computed(
+    tmp_path: Path, opener: Callable[..., Backend]
+) -> None:
+    source = save(tmp_path / "low.png", np.zeros((20, 20), np.uint8))
+    guide = save(tmp_path / "guide.png", np.zeros((40, 40), np.uint8))
+    told: list[tuple[int, int]] = []
+    options = Options(raster=RasterOptions(guide=guide))
+    with Upscaler(options, opener=opener) as upscaler, pytest.raises(OutputError, match=r"guide\.png"):
+        upscaler.file(source, guide, report=lambda *counts: told.append(counts))
+    assert told == []
 
 
 def test_streams(tmp_path: Path, opener: Callable[..., Backend]) -> None:
