@@ -49,11 +49,23 @@ def quantise_model(
         write_card(replace(card, int8=replace(card.int8, loss=loss, shift=shift)), folder / f"{card.stem}.toml")
 
 
+def _degradation(card: ModelCard) -> str:
+    """What the model is there for: its loss on anything else says little."""
+    return "measurement" if card.kind == "restore" else "bicubic"
+
+
 def _measured_loss(card: ModelCard, folder: Path, sets: Path, threads: int) -> dict[str, float]:
     """PSNR of float32 minus that of int8, on each set."""
     scores: dict[str, list[float]] = {}
     for precision in ("fp32", "int8"):
-        settings = Settings(card.scale, (str(folder / card.name),), ("psnr",), precision=precision, threads=threads)
+        settings = Settings(
+            card.scale,
+            (str(folder / card.name),),
+            ("psnr",),
+            degradation=_degradation(card),
+            precision=precision,
+            threads=threads,
+        )
         for result in evaluate_folder(sets, settings):
             scores.setdefault(result.scores[0].name, []).append(result.scores[0].mean["psnr"])
     loss = {name: round(exact - rounded, 3) for name, (exact, rounded) in scores.items()}
@@ -78,7 +90,7 @@ def _measured_shift(card: ModelCard, folder: Path, sets: Path, threads: int) -> 
             for precision in ("fp32", "int8")
         )
         for name, pictures in find_sets(sets).items():
-            lows = [truth.low for truth in load_set(pictures, card.scale)]
+            lows = [truth.low for truth in load_set(pictures, card.scale, _degradation(card))]
             changes = [exact(low).mean((0, 1)) - rounded(low).mean((0, 1)) for low in lows]
             shift[name] = round(float(np.abs(changes).max()), 3)
             print(f"{card.stem} int8 on {name}: means of channels within {shift[name]:.3f} of fp32")

@@ -88,14 +88,19 @@ def picture_enlarger(upscaler: Upscaler) -> Enlarge:
     return enlarge
 
 
+#: Share of a volume's range that is seen as nothing in it.
+_NOTHING = 0.05
+
+
 def _check_range(plane: Floats, large: Floats) -> None:
     seen, made = plane[np.isfinite(plane)], large[np.isfinite(large)]
     if not seen.size or not made.size:
         return
     low, high = float(seen.min()), float(seen.max())
     beyond = max(low - float(made.min()), float(made.max()) - high)
-    # Sharp edges overshoot by a fraction of the range, at most.
-    if beyond > high - low + 1e-3:
+    # Sharp edges overshoot by a fraction of the range, at most; in a slice of noise alone that may be all it has, which
+    # is little beside the volume.
+    if beyond > high - low + _NOTHING:
         raise InferenceError(
             f"the network left the range of a slice by {beyond / max(high - low, 1e-6):.1f} times that range, as "
             "networks may on strong noise; use another --model, such as realtime, or across slices --through-plane "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from superres.errors import InputError
+from superres.errors import InferenceError, InputError
 from superres.formats.mapped import mapped_array
 from superres.options import VolumeOptions
 from superres.workflows.growth import plan_growth
 from superres.workflows.through_plane import shipped_network
-from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume
+from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -167,3 +168,21 @@ def test_memory_is_a_few_slices(tmp_path: Path) -> None:
     # Mapped pages are the system's to drop.  A slice of the result has 66 KB, the volume 8 MB.
     assert peak < 16 * result[:, :, 0].nbytes
     np.testing.assert_allclose(result[::2, ::2, ::2], source, atol=1e-6)
+
+
+@pytest.mark.parametrize(("reach", "fits"), [(0.02, True), (0.5, False)])
+def test_overshoot_counts_beside_the_volume_not_beside_a_faint_slice(reach: float, fits: bool) -> None:
+    class Sharpener:
+        """Differences become six times as large, as some networks do with faint noise."""
+
+        def strips(self, info: Any, size: tuple[int, int], reader: Any, _: None) -> Iterator[Floats]:
+            rows = reader.read(0, info.height)
+            yield (rows - rows.mean()) * 6 + rows.mean()
+
+    plane = (0.3 + reach * (np.random.default_rng(0).random((6, 5), np.float32) - 0.5)).astype(np.float32)
+    enlarge = picture_enlarger(Sharpener())  # type: ignore[arg-type]
+    if fits:
+        assert np.ptp(enlarge(plane, (6, 5))) > 5 * np.ptp(plane)
+    else:
+        with pytest.raises(InferenceError, match="left the range"):
+            enlarge(plane, (6, 5))
