@@ -169,8 +169,10 @@ def test_constant_in_constant_out(card: ModelCard, opener: Opener, precision: st
         wanted = value[None, : card.channels, None, None]
         flat = np.broadcast_to(wanted, (1, card.channels, side, side)).copy()
         large = backend.run(flat)[:, :, margin:-margin, margin:-margin]
-        # The systems of docs/systems are trained for minutes, in which saturated colours hardly come by.
-        assert np.abs(large - wanted).max() <= (1 if card.architecture == "reparam" else 2) / 255
+        # The systems of docs/systems are trained for minutes, restore on pictures whose colours are worn: saturated
+        # colours hardly come by.
+        exact = card.architecture == "reparam" and card.kind == "faithful"
+        assert np.abs(large - wanted).max() <= (1 if exact else 2) / 255
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
