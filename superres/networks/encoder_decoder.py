@@ -55,7 +55,11 @@ class NormalisedConv(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         """Normalise by the batch's statistics in training, by the kept ones in evaluation; convolve."""
         kernel, bias = self.merged(*(self._measured(batch) if self.training else self._kept()))
-        return functional.conv2d(batch, kernel, bias, padding=self.conv.padding, dilation=self.conv.dilation)
+        padding, dilation = self.conv.padding, self.conv.dilation
+        if max(dilation) == 1:
+            return functional.conv2d(batch, kernel, bias, padding=padding, dilation=dilation)
+        with in_float32(batch):  # as every dilated convolution, see superres.networks.layers
+            return functional.conv2d(batch.float(), kernel, bias, padding=padding, dilation=dilation)
 
     def merged(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias of the one convolution that equals normalisation and convolution."""

@@ -76,9 +76,18 @@ def bilinear_kernel(scale: int) -> Tensor:
     return subpixel_kernel(scale, "bilinear")[:, 1:-1, 1:-1]
 
 
+class _Dilated(nn.Conv2d):
+    """A dilated convolution in float32: in bfloat16 its kernel's gradient is at times not finite on processors."""
+
+    def forward(self, batch: Tensor) -> Tensor:
+        with in_float32(batch):
+            return super().forward(batch.float())
+
+
 def convolution(inputs: int, outputs: int, size: int = 3, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
     """A convolution of odd ``size`` that keeps height and width; He's start for ReLU, biases 0."""
-    layer = nn.Conv2d(inputs, outputs, size, padding=dilation * (size // 2), dilation=dilation, bias=bias)
+    kind = _Dilated if dilation > 1 else nn.Conv2d
+    layer = kind(inputs, outputs, size, padding=dilation * (size // 2), dilation=dilation, bias=bias)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

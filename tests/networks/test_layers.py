@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
+from superres.networks import build_network
 from superres.networks.layers import Bicubic, bilinear_kernel, carry_first_channel, convolution, start_identity
 from superres.resize import resize
 
@@ -58,3 +59,17 @@ def test_starts() -> None:
     assert torch.allclose(layer(batch)[:, 0], 0.5 * batch[:, 0])
     assert isinstance(layer, nn.Conv2d)
     assert float(layer.weight[1:].abs().min().detach()) > 0
+
+
+def test_a_dilated_convolution_computes_in_float32() -> None:
+    """In bfloat16 the gradient of its kernel is at times not finite on processors."""
+    layer = convolution(40, 40, dilation=2)
+    batch = torch.randn(4, 40, 32, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = layer(batch)
+    assert result.dtype == torch.float32
+    assert torch.equal(result, torch.nn.functional.conv2d(batch, layer.weight, layer.bias, padding=2, dilation=2))
+    network = build_network("encoder_decoder", 4, {"features": 40, "levels": 2, "normalise": False})
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (network(torch.rand(4, 3, 32, 32)) - torch.rand(4, 3, 128, 128)).abs().mean().backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
