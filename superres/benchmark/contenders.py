@@ -110,16 +110,18 @@ def _opened(
 def throughput_loop(contents: bytes, threads: int) -> Callable[[Bytes], float]:
     """Seconds per frame when several are in flight, the size fixed: what OpenVINO's own benchmark measures.
 
+    Bytes go in and bytes come out, uint8 (1, H, W, C) -> uint8 (1, s*H, s*W, C), all of it in the graph.
+
     Args:
         contents: of an ONNX file with 8-bit weights.
         threads: cores, 0 for all.
     """
     import openvino
 
-    from superres.backends.openvino_bytes import byte_graph
+    from superres.backends.openvino_bytes import byte_graph, pixel_graph
 
     core = openvino.Core()
-    graph = byte_graph(core.read_model(contents, b"")).model
+    graph = pixel_graph(byte_graph(core.read_model(contents, b"")))
     properties = {"PERFORMANCE_HINT": "THROUGHPUT", **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
     queues: dict[tuple[int, ...], openvino.AsyncInferQueue] = {}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 import torch
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tiny_models import tiny_onnx
 
 from superres.backends import open_backend
-from superres.backends.openvino_bytes import pixels
+from superres.backends.openvino_bytes import byte_graph, pixel_graph, pixels
 from superres.deploy.export import export_onnx
 from superres.networks.reparam import SKIPS, ReparamNet
 
@@ -86,3 +87,19 @@ def test_every_way_past_the_network(scale: int, skip: str, tmp_path: Path) -> No
     large, wanted = _both((tmp_path / "m.onnx").read_bytes(), _picture(1, 13, 10, 3))
     assert large.shape == (1, 13 * scale, 10 * scale, 3)
     assert np.abs(large - wanted).max() <= 1 and (large != wanted).mean() < 0.001
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_pixels_made_in_the_graph_are_the_same(tmp_path: Path, scale: int) -> None:
+    torch.manual_seed(scale)
+    export_onnx(ReparamNet(scale, 8, 4, 0), tmp_path / "m.onnx")
+    contents = (tmp_path / "m.onnx").read_bytes()
+    small = np.random.default_rng(0).integers(0, 256, (1, 9, 7, 3), np.uint8)
+    core = openvino.Core()
+    graph = pixel_graph(byte_graph(core.read_model(contents, b"")))
+    graph.reshape(list(small.shape))
+    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    expected = open_backend("openvino", contents, precision="int8", threads=1).run_bytes(small)
+    made = compiled([small])[0]
+    assert made.shape == expected.shape
+    assert np.abs(made.astype(int) - expected).max() <= 1
