@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.networks.base import Network, check_choice, check_range, in_float32
-from superres.networks.layers import Bicubic, convolution, start_near_zero
+from superres.networks.layers import Bicubic, convolution, convolved, start_near_zero
 from superres.networks.receptive import Reach
 
 __all__ = ["EncoderDecoder", "NormalisedConv"]
@@ -55,11 +55,7 @@ class NormalisedConv(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         """Normalise by the batch's statistics in training, by the kept ones in evaluation; convolve."""
         kernel, bias = self.merged(*(self._measured(batch) if self.training else self._kept()))
-        padding, dilation = self.conv.padding, self.conv.dilation
-        if max(dilation) == 1:
-            return functional.conv2d(batch, kernel, bias, padding=padding, dilation=dilation)
-        with in_float32(batch):  # as every dilated convolution, see superres.networks.layers
-            return functional.conv2d(batch.float(), kernel, bias, padding=padding, dilation=dilation)
+        return convolved(batch, kernel, bias, self.conv.dilation[0])
 
     def merged(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias of the one convolution that equals normalisation and convolution."""

@@ -17,6 +17,7 @@ __all__ = [
     "bilinear_kernel",
     "carry_first_channel",
     "convolution",
+    "convolved",
     "start_identity",
     "start_near_zero",
     "subpixel_kernel",
@@ -76,12 +77,23 @@ def bilinear_kernel(scale: int) -> Tensor:
     return subpixel_kernel(scale, "bilinear")[:, 1:-1, 1:-1]
 
 
+def convolved(batch: Tensor, kernel: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
+    """A convolution that keeps height and width.
+
+    A dilated one runs in float32: in bfloat16 its kernel's gradient is at times not finite on processors.
+    """
+    padding = dilation * (kernel.shape[-1] // 2)
+    if dilation == 1:
+        return functional.conv2d(batch, kernel, bias, padding=padding)
+    with in_float32(batch):
+        return functional.conv2d(batch.float(), kernel, bias, padding=padding, dilation=dilation)
+
+
 class _Dilated(nn.Conv2d):
-    """A dilated convolution in float32: in bfloat16 its kernel's gradient is at times not finite on processors."""
+    """A dilated convolution that runs as :func:`convolved` says."""
 
     def forward(self, batch: Tensor) -> Tensor:
-        with in_float32(batch):
-            return super().forward(batch.float())
+        return convolved(batch, self.weight, self.bias, self.dilation[0])
 
 
 def convolution(inputs: int, outputs: int, size: int = 3, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from superres.errors import InferenceError, InputError
 from superres.formats.mapped import mapped_array
 from superres.options import VolumeOptions
-from superres.workflows.growth import plan_growth
+from superres.workflows.growth import Grid, Growth, plan_growth
 from superres.workflows.through_plane import shipped_network
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
 
@@ -34,18 +34,13 @@ def nothing() -> None:
 def enlarged(source: Array, axes: str, scale: float = 2) -> Array:
     growth = plan_growth(source.shape, (1, 1, 1), scale, VolumeOptions(axes), "a")
     result = np.zeros(growth.after, source.dtype)
-    values = Values.of(source, "a")
-    enlarge_volume(
-        source,
-        result,
-        growth,
-        values,
-        repeated,
-        shipped_network(repeated),
-        lambda grid: np.zeros(grid, np.float32),
-        nothing,
-    )
+    fill(source, result, growth, Values.of(source, "a"), lambda grid: np.zeros(grid, np.float32))
     return result
+
+
+def fill(source: Array, result: Array, growth: Growth, values: Values, scratch: Callable[[Grid], Floats]) -> None:
+    """The volume enlarged by repeated pixels."""
+    enlarge_volume(source, result, growth, values, repeated, shipped_network(repeated), scratch, nothing)
 
 
 # --- What networks see ----------------------------------------------------------------------------------------------
@@ -152,16 +147,7 @@ def test_memory_is_a_few_slices(tmp_path: Path) -> None:
     values = Values.of(source, "a")
     tracemalloc.start()
     try:
-        enlarge_volume(
-            source,
-            result,
-            growth,
-            values,
-            repeated,
-            shipped_network(repeated),
-            lambda grid: mapped_array(tmp_path, np.dtype(np.float32), grid),
-            nothing,
-        )
+        fill(source, result, growth, values, lambda grid: mapped_array(tmp_path, np.dtype(np.float32), grid))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
