@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import queue
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ __all__ = ["OpenVinoBackend", "has_bf16", "has_int8"]
 
 #: Of batches computed at once; on more cores each takes several.  Every lane has working memory of its own.
 _MOST_LANES = 4
+
+_FIRST_USE = threading.Lock()
 
 
 def has_bf16() -> bool:
@@ -37,6 +40,16 @@ def _capabilities() -> frozenset[str]:
     return frozenset(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
+def _prepare_bindings() -> None:
+    """Let OpenVINO's bindings make their table of NumPy's types in one thread, before lanes want it.
+
+    It is a C++ static, made at the first inference by calls into Python, which may hand over the interpreter's lock:
+    two threads that begin at once then wait for each other for ever.
+    """
+    with _FIRST_USE:
+        openvino.Type.f32.to_dtype()
+
+
 class OpenVinoBackend:
     """An ONNX model compiled for this processor.  See :class:`superres.backends.base.Backend`.
 
@@ -52,6 +65,7 @@ class OpenVinoBackend:
     """
 
     def __init__(self, model: bytes, precision: Precision = "fp32", threads: int = 0) -> None:
+        _prepare_bindings()
         core = openvino.Core()
         threads = threads or processors()
         self.lanes = min(threads, _MOST_LANES)
