@@ -233,11 +233,16 @@ def train(
     log: Annotated[str, typer.Option(help="Beside log.csv: tensorboard, wandb, or both with a comma.")] = "",
     validate: Annotated[Path | None, typer.Option(help="Folder of pictures to measure on the way.")] = None,
     validate_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 1000,
+    precision: Annotated[str, typer.Option(help="bf16, fp32 or fp16 in place of the recipe's.")] = "",
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps decoded pictures, some 1 MB each: later starts are quick.")
+    ] = None,
 ) -> None:
     """Train a network by a recipe; a stopped run continues from its checkpoint."""
     from superres.cli.learn import RunOptions, run_training
 
-    run_training(recipe, data, RunOptions(run, export, threads, processes, log, validate, validate_every))
+    options = RunOptions(run, export, threads, processes, log, validate, validate_every, cache, precision)
+    run_training(recipe, data, options)
 
 
 @app.command()
@@ -258,14 +263,22 @@ def finetune(
     log: Annotated[str, typer.Option(help="Beside log.csv: tensorboard, wandb, or both with a comma.")] = "",
     validate: Annotated[Path | None, typer.Option(help="Folder of pictures to measure on the way.")] = None,
     validate_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 200,
+    precision: Annotated[
+        str, typer.Option(help="bf16, fp32 or fp16.  [default: the model's, where this processor has it]")
+    ] = "",
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps decoded pictures, some 1 MB each: later starts are quick.")
+    ] = None,
 ) -> None:
     """Continue a trained model on your own pictures (transfer learning)."""
     from superres.cli.learn import RunOptions, finetune_model
     from superres.training.finetune import FinetuneOptions
 
     frozen = tuple(part.strip() for part in freeze.split(",") if part.strip())
-    tuning = FinetuneOptions(name, steps, rate, frozen, patch, batch, degradation)
-    finetune_model(model, scale, data, tuning, RunOptions(run, export, threads, 1, log, validate, validate_every))
+    tuning = FinetuneOptions(name, steps, rate, frozen, patch, batch, degradation, precision=precision)
+    finetune_model(
+        model, scale, data, tuning, RunOptions(run, export, threads, 1, log, validate, validate_every, cache)
+    )
 
 
 @app.command()

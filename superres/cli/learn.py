@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RunOptions", "finetune_model", "progress_line", "run_training"]
 
+_IMITATED = (
+    "precision bf16: this processor has no bfloat16 arithmetic; imitating it takes about ten times as long as fp32. "
+    "Better stop, and use --precision fp32: another recipe, so with another --run folder where this one holds a "
+    "checkpoint"
+)
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -34,6 +40,8 @@ class RunOptions:
         log: loggers' names, separated by commas.
         validate: folder of ground-truth pictures; None for none.
         validate_every: steps between validations.
+        cache: folder that keeps the pictures as training holds them; None for none.
+        precision: of every recipe that is followed, in place of its own; empty for its own.
     """
 
     run: Path | None = None
@@ -43,6 +51,8 @@ class RunOptions:
     log: str = ""
     validate: Path | None = None
     validate_every: int = 1000
+    cache: Path | None = None
+    precision: str = ""
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -69,9 +79,7 @@ def run_training(recipe_path: Path, data: Path, options: RunOptions) -> None:
         TrainingError: see :meth:`superres.training.loop.TrainingRun.train`.
     """
     _need_torch()
-    from superres.training.recipe_file import load_recipe
-
-    recipe = load_recipe(recipe_path)
+    recipe = _followed(recipe_path, options)
     _train_chain(recipe, recipe_path, options.run or Path("runs") / recipe.name, data, options, ())
 
 
@@ -79,19 +87,25 @@ def _train_chain(
     recipe: Recipe, path: Path, folder: Path, data: Path, options: RunOptions, after: tuple[Path, ...]
 ) -> None:
     """Train what the recipe starts from, if that is a recipe, then the recipe itself; ``after`` are those that wait."""
-    from superres.training.recipe_file import load_recipe
-
     if not recipe.warm_start.endswith(".toml"):
         _train(recipe, recipe, path.name, folder, data, options)
         return
     first, place, waiting = path.parent / recipe.warm_start, folder / "before", (*after, path)
     if first in waiting:
         raise OptionError(f"{path}: warm_start = {recipe.warm_start!r} starts from this recipe itself")
-    before = load_recipe(first)
+    before = _followed(first, options)
     print(f"{path.name} starts from what {first.name} gives: that comes first", file=sys.stderr)
     _train_chain(before, first, place, data, replace(options, run=place, export=place), waiting)
     started = replace(recipe, warm_start=f"{place}/{before.name}")
     _train(started, recipe, path.name, folder, data, options)
+
+
+def _followed(path: Path, options: RunOptions) -> Recipe:
+    """The recipe of a file, in the precision that was asked for."""
+    from superres.training.recipe_file import load_recipe
+
+    recipe = load_recipe(path)
+    return replace(recipe, precision=options.precision) if options.precision else recipe
 
 
 def finetune_model(model: str, scale: int, data: Path, tuning: FinetuneOptions, options: RunOptions) -> None:
@@ -107,6 +121,8 @@ def finetune_model(model: str, scale: int, data: Path, tuning: FinetuneOptions, 
     from superres.training.recipe_file import recipe_to_toml
 
     recipe = finetune_recipe(model, scale, tuning)
+    if not tuning.precision:
+        print(f"precision {recipe.precision}; --precision decides otherwise", file=sys.stderr)
     folder = options.run or Path("runs") / recipe.name
     if not (folder / "checkpoint.pt").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,16 +158,28 @@ def _need_torch() -> None:
 def _train(recipe: Recipe, written: Recipe, source: str, folder: Path, data: Path, options: RunOptions) -> None:
     """Train and export; the card holds the recipe as it is ``written`` in the file ``source``."""
     from superres.training.checkpoint import step_reached
+    from superres.training.device import imitated
     from superres.training.launch import train
     from superres.training.watching import Watching
 
     reached = step_reached(folder / "checkpoint.pt")
     if reached:
         print(f"continuing at step {reached} of {recipe.steps}", file=sys.stderr)
+    if imitated(recipe.precision) and reached < recipe.steps:
+        print(_IMITATED, file=sys.stderr)
     log = tuple(name.strip() for name in options.log.split(",") if name.strip())
     watching = Watching(log=log, validate=options.validate, validate_every=options.validate_every)
     with _progress(recipe, options.processes) as report:
-        run = train(recipe, folder, data, report, watching, threads=options.threads, processes=options.processes)
+        run = train(
+            recipe,
+            folder,
+            data,
+            report,
+            watching,
+            threads=options.threads,
+            processes=options.processes,
+            cache=options.cache,
+        )
     print(f"trained {run.step} steps; checkpoint and log in {folder}")
     if options.export is not None:
         from superres.deploy.ship import Provenance, licence_counts, ship

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from superres.degrade.generated import GENERATORS, generate
 from superres.errors import SuperresError, TrainingError
 from superres.formats import picture_suffixes, read_image
 from superres.queueing import processors
+from superres.training.cache import PairCache, Sides
 from superres.training.recipe import DataOptions
 from superres.training.workers import worker_errors, worker_pool
 
@@ -86,16 +87,28 @@ def read_picture(path: Path, scale: int, smallest: int) -> Bytes:
     if samples.dtype != np.uint8:
         raise TrainingError(f"{path}: {samples.dtype} samples; training takes 8-bit pictures")
     height, width = (length // scale * scale for length in samples.shape[:2])
-    if min(height, width) < smallest * scale:
-        raise TrainingError(
-            f"{path}: {samples.shape[1]} x {samples.shape[0]} pixels is too small for patches of {smallest} at "
-            f"x{scale}; remove it or lower data.patch"
-        )
+    _refuse_small(path, samples, scale, smallest)
     colours = samples[:height, :width, :3] if samples.shape[2] >= 3 else samples[:height, :width, :1].repeat(3, axis=2)
     return np.ascontiguousarray(colours)
 
 
-def load_pairs(paths: Sequence[Path], scale: int, options: DataOptions, workers: int | None = None) -> list[Pair]:
+def _refuse_small(path: Path, samples: Bytes, scale: int, smallest: int) -> None:
+    height, width = samples.shape[:2]
+    if min(height, width) // scale < smallest:
+        raise TrainingError(
+            f"{path}: {width} x {height} pixels is too small for patches of {smallest} at x{scale}; remove it or lower "
+            "data.patch"
+        )
+
+
+def load_pairs(
+    paths: Sequence[Path],
+    scale: int,
+    options: DataOptions,
+    workers: int | None = None,
+    *,
+    cache: PairCache | None = None,
+) -> list[Pair]:
     """Decode every picture, and degrade it once unless the degradation is random.
 
     Args:
@@ -103,18 +116,30 @@ def load_pairs(paths: Sequence[Path], scale: int, options: DataOptions, workers:
         scale: enlargement factor.
         options: the degradation, and the largest patch that every picture must hold.
         workers: processes that do it; 0 for this one, None to choose.
+        cache: of this scale and degradation; what it holds is not decoded again, and what it lacks is kept in it.
 
     Raises:
         OptionError: an unknown degradation.
-        TrainingError: an unreadable or too small picture, named.
+        TrainingError: an unreadable or too small picture, named; a damaged file of the cache.
+        OutputError: the cache cannot be written.
     """
     load_degradation(options.degradation)
     load = partial(_load_pair, scale=scale, degradation=options.degradation, smallest=options.largest_patch)
-    return _mapped(load, paths, (processors() if len(paths) > _FEW else 0) if workers is None else workers)
+    keys = [cache.key_of_file(path) for path in paths] if cache else []
+    pairs = _gathered(load, [*paths], [str(path) for path in paths], workers, cache, keys)
+    for path, pair in zip(paths, pairs, strict=True):
+        _refuse_small(path, pair.high, scale, options.largest_patch)
+    return pairs
 
 
 def generate_pairs(
-    scale: int, options: DataOptions, seed: int, workers: int | None = None, count: int = _DRAWN
+    scale: int,
+    options: DataOptions,
+    seed: int,
+    workers: int | None = None,
+    count: int = _DRAWN,
+    *,
+    cache: PairCache | None = None,
 ) -> list[Pair]:
     """Draw text, line art, textures and dead leaves in turn, and degrade them as :func:`load_pairs` does.
 
@@ -122,34 +147,63 @@ def generate_pairs(
         scale: enlargement factor.
         options: the degradation and the largest patch.
         seed: picture ``k`` depends on (seed, k) alone; text on the installed fonts too.
-        workers: processes that do it; 0 for this one, None for as many as there are processors.
+        workers: processes that do it; 0 for this one, None to choose.
         count: how many.
+        cache: of this scale and degradation, as in :func:`load_pairs`.
 
     Raises:
         OptionError: there are no fonts on this machine.
+        TrainingError, OutputError: a file of the cache is damaged, or cannot be written.
     """
     side = max(-(-_SIDE // scale), options.largest_patch) * scale
     draw = partial(_draw_pair, scale=scale, degradation=options.degradation, side=side, seed=seed)
-    return _mapped(draw, range(count), processors() if workers is None else workers)
+    names = [f"generated {_kind(index)} {index}" for index in range(count)]
+    keys = [cache.key_of_drawing(_kind(index), side, seed, index) for index in range(count)] if cache else []
+    return _gathered(draw, [*range(count)], names, workers, cache, keys)
 
 
-def _mapped(function: Callable[[Job], Pair], jobs: Iterable[Job], workers: int) -> list[Pair]:
+def _gathered(
+    make: Callable[[Job], Sides],
+    jobs: list[Job],
+    names: list[str],
+    workers: int | None,
+    cache: PairCache | None,
+    keys: list[str],
+) -> list[Pair]:
+    """What the cache holds, and the rest made; ``keys`` are the jobs' in the cache."""
+    found = {index: sides for index, key in enumerate(keys) if cache and (sides := cache.find(key))}
+    missing = [index for index in range(len(jobs)) if index not in found]
+    for index, sides in zip(missing, _mapped(make, [jobs[index] for index in missing], workers), strict=True):
+        found[index] = sides
+        if cache:
+            cache.keep(keys[index], sides)
+    return [Pair(*found[index], name) for index, name in enumerate(names)]
+
+
+def _mapped(make: Callable[[Job], Sides], jobs: list[Job], workers: int | None) -> Generator[Sides, None, None]:
+    if workers is None:
+        workers = processors() if len(jobs) > _FEW else 0
     if not workers:
-        return [function(job) for job in jobs]
+        yield from map(make, jobs)
+        return
     with worker_pool(workers) as pool, worker_errors():
-        return list(pool.map(function, jobs, chunksize=8))
+        yield from pool.map(make, jobs, chunksize=8)
 
 
-def _load_pair(path: Path, scale: int, degradation: str, smallest: int) -> Pair:
+def _load_pair(path: Path, scale: int, degradation: str, smallest: int) -> Sides:
     high = read_picture(path, scale, smallest)
-    return Pair(high, _degraded(high, scale, degradation), str(path))
+    return high, _degraded(high, scale, degradation)
 
 
-def _draw_pair(index: int, scale: int, degradation: str, side: int, seed: int) -> Pair:
+def _draw_pair(index: int, scale: int, degradation: str, side: int, seed: int) -> Sides:
+    high = generate(_kind(index), (side, side), np.random.default_rng((seed, index)))
+    return high, _degraded(high, scale, degradation)
+
+
+def _kind(index: int) -> str:
+    """What is drawn in which place: every kind in turn."""
     kinds = sorted(GENERATORS)
-    kind = kinds[index % len(kinds)]
-    high = generate(kind, (side, side), np.random.default_rng((seed, index)))
-    return Pair(high, _degraded(high, scale, degradation), f"generated {kind} {index}")
+    return kinds[index % len(kinds)]
 
 
 def _degraded(high: Bytes, scale: int, degradation: str) -> Bytes | None:

@@ -9,9 +9,10 @@ import logging
 import torch
 from lightning_fabric import Fabric
 
+from superres.backends.openvino import has_bf16
 from superres.errors import OptionError
 
-__all__ = ["keep_freed_memory", "make_fabric"]
+__all__ = ["imitated", "keep_freed_memory", "make_fabric"]
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -34,6 +35,14 @@ def make_fabric(precision: str, processes: int = 1) -> Fabric:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces every autocast
     where, strategy = "cuda" if gpus else "cpu", "auto" if processes == 1 else "ddp_spawn"
     return Fabric(accelerator=where, strategy=strategy, devices=processes, precision=_PRECISIONS[precision])  # type: ignore[arg-type]
+
+
+def imitated(precision: str) -> bool:
+    """Whether a training here would imitate this arithmetic: bf16 on a processor that has none.
+
+    PyTorch computes the same numbers then, about ten times slower than fp32.
+    """
+    return precision == "bf16" and not torch.cuda.device_count() and not has_bf16()
 
 
 def keep_freed_memory() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from superres.errors import ModelError, OptionError
+from superres.training.device import imitated
 from superres.training.recipe import DataOptions, OptimiserOptions, Recipe
 from superres.training.recipe_file import recipe_from_mapping
 from superres.zoo import ModelCard, find_model, list_cards, locate
@@ -26,6 +27,8 @@ class FinetuneOptions:
         batch: patches per step.
         degradation: how low resolution comes about; empty for that of the model.
         seed: of every random choice.
+        precision: ``bf16``, ``fp32`` or ``fp16``; empty for that of the model, but fp32 where its bf16 would be
+            imitated.
     """
 
     name: str = ""
@@ -36,6 +39,7 @@ class FinetuneOptions:
     batch: int = 16
     degradation: str = ""
     seed: int = 1
+    precision: str = ""
 
 
 def finetune_recipe(model: str, scale: int, options: FinetuneOptions) -> Recipe:
@@ -63,7 +67,7 @@ def finetune_recipe(model: str, scale: int, options: FinetuneOptions) -> Recipe:
         scale=scale,
         steps=options.steps,
         seed=options.seed,
-        precision=origin.precision,
+        precision=options.precision or ("fp32" if imitated(origin.precision) else origin.precision),
         warm_start=f"{model}_x{card.scale}",
         freeze=options.freeze,
         network=origin.network,

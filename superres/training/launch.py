@@ -28,6 +28,7 @@ def train(
     *,
     threads: int = 0,
     processes: int = 1,
+    cache: Path | None = None,
 ) -> TrainingRun:
     """Train, or continue, to the recipe's last step.
 
@@ -40,6 +41,7 @@ def train(
         threads: cores that each process uses, 0 for all.
         processes: on a machine with GPUs one per GPU, otherwise any number on the processor.  The result is that of
             one process up to the order of sums; BatchNorm alone sees the smaller batch.
+        cache: see :meth:`superres.training.loop.TrainingRun.train`.
 
     Returns:
         The finished run.
@@ -50,22 +52,29 @@ def train(
     if processes == 1:
         keep_freed_memory()
         run = TrainingRun(recipe, folder, threads=threads)
-        run.train(data, report, watching)
+        run.train(data, report, watching, cache=cache)
         return run
     fabric = make_fabric(recipe.precision, processes)
     try:
-        fabric.launch(partial(_in_process, recipe, folder, data, report, watching, threads))
+        fabric.launch(partial(_in_process, recipe, folder, data, report, watching, threads, cache))
     except ProcessRaisedException as error:
         raise _translated(error) from error
     return TrainingRun(recipe, folder, threads=threads)
 
 
 def _in_process(
-    recipe: Recipe, folder: Path, data: Path, report: Report, watching: Watching | None, threads: int, fabric: Fabric
+    recipe: Recipe,
+    folder: Path,
+    data: Path,
+    report: Report,
+    watching: Watching | None,
+    threads: int,
+    cache: Path | None,
+    fabric: Fabric,
 ) -> None:
     """What each of several processes runs."""
     keep_freed_memory()
-    TrainingRun(recipe, folder, threads=threads, fabric=fabric).train(data, report, watching)
+    TrainingRun(recipe, folder, threads=threads, fabric=fabric).train(data, report, watching, cache=cache)
 
 
 def _translated(error: ProcessRaisedException) -> Exception:

@@ -21,6 +21,7 @@ from torch.nn import functional
 from superres.errors import OptionError, TrainingError
 from superres.networks.base import Network
 from superres.training.adversarial import Adversary
+from superres.training.cache import PairCache
 from superres.training.checkpoint import averaged, make_network, read_checkpoint, same_recipe, write_checkpoint
 from superres.training.clips import ClipSource, make_clips
 from superres.training.data import find_pictures, generate_pairs, load_pairs
@@ -87,13 +88,15 @@ class TrainingRun:
         if self.checkpoint.exists():
             self._restore()
 
-    def train(self, data: Path, report: Report, watching: Watching | None = None) -> None:
+    def train(self, data: Path, report: Report, watching: Watching | None = None, *, cache: Path | None = None) -> None:
         """Run to the recipe's last step; a finished run is left as it is.
 
         Args:
             data: the folder that the recipe's data folders lie in.
             report: called at every report of ``watching``, in the first process only.
             watching: reports, loggers, validation, checkpoints; the defaults when None.
+            cache: a folder that keeps the pictures as they are trained on, made if absent; None for none.  The
+                batches are the same with and without.
 
         Raises:
             TrainingError: no pictures, an unusable picture, a loss or gradient that is not finite (its step and
@@ -108,7 +111,9 @@ class TrainingRun:
             raise OptionError(
                 f"validate {watching.validate}: its pictures do not move, and this recipe trains on clips; leave it out"
             )
-        source = self._open_source(data)
+        if recipe.data.frames and cache:
+            raise OptionError(f"cache {cache}: it keeps pictures, and this recipe trains on clips; leave it out")
+        source = self._open_source(data, cache)
         observer = Observer(recipe, self.folder, self.step, watching, report, self.fabric)
         with observer, contextlib.closing(source.batches(self.step, recipe.steps)) as batches:
             saved = time.monotonic()
@@ -123,15 +128,16 @@ class TrainingRun:
                     self.save()
                     saved = time.monotonic()
 
-    def _open_source(self, data: Path) -> BatchSource | ClipSource:
+    def _open_source(self, data: Path, cache: Path | None) -> BatchSource | ClipSource:
         """Every picture of the recipe in memory, and the batches that are cut from them."""
         recipe, options = self.recipe, self.recipe.data
         rank, ranks = self.fabric.global_rank, self.fabric.world_size
         if options.frames:
             clips = make_clips(find_pictures(data, options.folders), recipe.scale, options, recipe.seed)
             return ClipSource(clips, recipe.scale, options, recipe.seed, steps=recipe.steps, rank=rank, ranks=ranks)
-        pairs = load_pairs(find_pictures(data, options.folders), recipe.scale, options)
-        drawn = generate_pairs(recipe.scale, options, recipe.seed) if options.generated else []
+        kept = PairCache(cache, recipe.scale, options.degradation) if cache else None
+        pairs = load_pairs(find_pictures(data, options.folders), recipe.scale, options, cache=kept)
+        drawn = generate_pairs(recipe.scale, options, recipe.seed, cache=kept) if options.generated else []
         return BatchSource(
             pairs, recipe.scale, options, recipe.seed, steps=recipe.steps, drawn=drawn, rank=rank, ranks=ranks
         )

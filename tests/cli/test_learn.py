@@ -77,7 +77,9 @@ def test_finetune_makes_a_model_that_upscales(
     (data / "train" / "LICENCES.tsv").rename(data / "LICENCES.tsv")
     options = ["--scale", "2", "--steps", "3", "--patch", "8", "--batch", "2", "--freeze", "head, body.0"]
     assert main(["finetune", "realtime", "--data", str(data), *options, "--threads", "1"]) == 0
-    assert "superres upscale PICTURE --model models/realtime-tuned --scale 2" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "superres upscale PICTURE --model models/realtime-tuned --scale 2" in told.out
+    assert "--precision decides otherwise" in told.err
     run = tmp_path / "runs" / "realtime-tuned_x2"
     kept = load_recipe(run / "recipe.toml")
     assert (kept.warm_start, kept.steps, kept.freeze) == ("realtime_x2", 3, ("head", "body.0"))
@@ -124,6 +126,53 @@ def test_a_recipe_that_another_one_starts_from_is_trained_first(
     assert 0 < float((first - second).abs().max()) < 0.02  # one step away
     assert main(command) == 0  # what is done is not done again
     assert capsys.readouterr().err.count("continuing at step") == 2
+
+
+def test_precision_overrides_that_of_every_recipe(
+    recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("superres.training.device.has_bf16", lambda: False)
+    text = RECIPE.replace('precision = "fp32"', 'precision = "bf16"')
+    recipe.write_text(text, encoding="utf-8")
+    started = text.replace("steps = 6", 'steps = 1\nwarm_start = "tiny.toml"').replace("warmup = 2", "warmup = 1")
+    (tmp_path / "next.toml").write_text(started.replace("tiny_x2", "next_x2"), encoding="utf-8")
+    command = ["train", str(tmp_path / "next.toml"), "--data", str(data), "--threads", "1", "--export", "out"]
+    assert main([*command, "--precision", "fp32"]) == 0
+    assert "no bfloat16 arithmetic" not in capsys.readouterr().err
+    before = tmp_path / "runs" / "next_x2" / "before"
+    for card in (tmp_path / "out" / "next_x2.toml", before / "tiny_x2.toml"):
+        assert read_card(card).recipe["precision"] == "fp32"
+    # Without it, it is another recipe than that of the checkpoint.
+    assert main(command) == 1
+    assert "belongs to another recipe" in capsys.readouterr().err
+    assert main([*command, "--precision", "fp8"]) == 1
+    assert "precision = 'fp8', expected one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_imitated_arithmetic_is_told(
+    native: bool, recipe: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("superres.training.device.has_bf16", lambda: native)
+    recipe.write_text(RECIPE.replace('precision = "fp32"', ""), encoding="utf-8")
+    command = ["train", str(recipe), "--data", str(data), "--threads", "1"]
+    assert main(command) == 0
+    told = capsys.readouterr().err
+    assert ("no bfloat16 arithmetic" in told and "use --precision fp32" in told) is not native
+    assert main(command) == 0  # nothing left to do, nothing to tell
+    assert "bfloat16" not in capsys.readouterr().err
+
+
+def test_a_cache_makes_no_difference_but_to_the_time(recipe: Path, data: Path, tmp_path: Path) -> None:
+    runs = []
+    for name, more in (("a", []), ("b", ["--cache", "kept"]), ("c", ["--cache", "kept"])):
+        command = ["train", str(recipe), "--data", str(data), "--run", name, "--threads", "1"]
+        assert main([*command, *more]) == 0
+        runs.append((tmp_path / name / "checkpoint.pt").read_bytes())
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert runs[0] == runs[1] == runs[2]
 
 
 def test_recipes_that_start_from_each_other_are_refused(

@@ -46,6 +46,15 @@ def test_it_goes_on_from_the_model_of_that_scale(folder: Path) -> None:
     assert recipe_from_mapping(recipe_to_mapping(recipe)) == recipe
 
 
+def test_bf16_becomes_fp32_where_it_would_be_imitated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    for has, chosen in ((False, "fp32"), (True, "bf16")):
+        monkeypatch.setattr("superres.training.device.has_bf16", lambda has=has: has)
+        assert recipe_from_mapping(read_card(ZOO / "realtime_x3.toml").recipe).precision == "bf16"
+        assert finetune_recipe("realtime", 3, FinetuneOptions()).precision == chosen
+        assert finetune_recipe("realtime", 3, FinetuneOptions(precision="bf16")).precision == "bf16"
+
+
 def test_another_scale_starts_from_the_largest_there_is(folder: Path) -> None:
     recipe = finetune_recipe(f"{folder}/mine", 4, FinetuneOptions(name="other", degradation="bicubic"))
     assert (recipe.name, recipe.warm_start) == ("other_x4", f"{folder}/mine_x3")
