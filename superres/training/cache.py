@@ -66,6 +66,10 @@ class PairCache:
         """Name of what is kept of a drawn picture; see :func:`superres.training.data.generate_pairs`."""
         return self._key(kind, side, seed, index)
 
+    def key_of_result(self, model: str, low: Bytes) -> str:
+        """Name of what is kept of a teacher's result: ``model`` is its file's digest, ``low`` what it was given."""
+        return self._key("", "result", model, low.shape, hashlib.sha256(low.tobytes()).hexdigest())
+
     def find(self, key: str) -> Sides | None:
         """What is kept under a name, None where nothing is.
 

@@ -30,6 +30,7 @@ from superres.training.objective import Objective
 from superres.training.optim import freeze, make_optimisers
 from superres.training.recipe import Recipe
 from superres.training.schedule import rate_factor
+from superres.training.softened import softened
 from superres.training.source import BatchSource
 from superres.training.warm import warm_start
 from superres.training.watching import Observer, Report, Watching
@@ -69,7 +70,7 @@ class TrainingRun:
     def __init__(self, recipe: Recipe, folder: Path, *, threads: int = 0, fabric: Fabric | None = None) -> None:
         if threads:
             torch.set_num_threads(threads)
-        self.recipe, self.folder, self.step = recipe, folder, 0
+        self.recipe, self.folder, self.step, self._threads = recipe, folder, 0, threads
         self.checkpoint = folder / "checkpoint.pt"
         self.fabric = fabric or make_fabric(recipe.precision)
         self.network = make_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -138,6 +139,8 @@ class TrainingRun:
         kept = PairCache(cache, recipe.scale, options.degradation) if cache else None
         pairs = load_pairs(find_pictures(data, options.folders), recipe.scale, options, cache=kept)
         drawn = generate_pairs(recipe.scale, options, recipe.seed, cache=kept) if options.generated else []
+        if recipe.teacher.blend:
+            pairs = softened(pairs, recipe.scale, recipe.teacher, self._threads, kept)
         return BatchSource(
             pairs, recipe.scale, options, recipe.seed, steps=recipe.steps, drawn=drawn, rank=rank, ranks=ranks
         )

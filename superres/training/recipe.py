@@ -181,11 +181,14 @@ class TeacherOptions:
 
     Attributes:
         model: a shipped family such as ``quality``, ``FOLDER/NAME``, or a ``checkpoint.pt``; empty for none.
-        weight: of the L1 distance to the teacher's result.
+        weight: of the L1 distance to the teacher's result, which every step works out.
+        blend: share of the teacher's result, the mean over eight flips and turns, in the truth that every loss compares
+            with: worked out once for each picture, see :mod:`superres.training.softened`; generated ones keep theirs.
     """
 
     model: str = ""
     weight: float = 1.0
+    blend: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import picture
+
+from superres import Image
+from superres.errors import OptionError
+from superres.pipeline import Options, Upscaler
+from superres.resize import resize
+from superres.training.cache import PairCache
+from superres.training.data import Pair
+from superres.training.recipe import Recipe, TeacherOptions
+from superres.training.softened import mixed_truth, softened
+
+
+@pytest.fixture
+def pair() -> Pair:
+    high = picture(24, 32).samples
+    return Pair(high, resize(high, scale=1 / 2), "one.png")
+
+
+def test_the_truth_holds_the_share_of_the_teachers_mean_over_turns(pair: Pair, tiny_folder: Path) -> None:
+    model = str(tiny_folder / "tiny")
+    with Upscaler(Options(scale=2, model=model, precision="fp32", ensemble=True)) as upscaler:
+        taught = upscaler.image(Image.from_array(pair.low)).samples
+    (result,) = softened([pair], 2, TeacherOptions(model, blend=0.25), 1)
+    assert result.low is pair.low and result.name == pair.name
+    expected = np.floor(0.75 * pair.high.astype(float) + 0.25 * taught + 0.5)
+    assert np.abs(result.high - expected).max() <= 1 and np.mean(result.high != expected) < 0.01
+    (whole,) = softened([pair], 2, TeacherOptions(model, blend=1.0), 1)
+    assert np.array_equal(whole.high, taught)
+
+
+def test_mixing_rounds_half_up() -> None:
+    mixed = mixed_truth(np.uint8([0, 255, 7]), np.uint8([255, 0, 8]), 0.5)
+    assert mixed.dtype == np.uint8 and mixed.tolist() == [128, 128, 8]
+
+
+def test_results_are_kept_for_each_teacher(pair: Pair, tiny_folder: Path, tmp_path: Path) -> None:
+    cache, teacher = PairCache(tmp_path, 2, "bicubic"), TeacherOptions(str(tiny_folder / "tiny"), blend=0.5)
+    (first,) = softened([pair], 2, teacher, 1, cache)
+    (kept,) = tmp_path.iterdir()
+    (again,) = softened([pair], 2, replace(teacher, blend=1.0), 1, cache)
+    assert [kept] == [*tmp_path.iterdir()]
+    assert np.array_equal(mixed_truth(pair.high, again.high, 0.5), first.high)
+    assert cache.key_of_result("another", pair.low) != kept.stem
+
+
+def test_what_cannot_be_is_told(pair: Pair, tiny_folder: Path) -> None:
+    with pytest.raises(OptionError, match="random data.degradation"):
+        softened([replace(pair, low=None)], 2, TeacherOptions(str(tiny_folder / "tiny"), blend=0.5), 1)
+    with pytest.raises(OptionError, match="expected a model"):
+        softened([pair], 2, TeacherOptions("runs/one/checkpoint.pt", blend=0.5), 1)
+    for teacher in (TeacherOptions("", blend=0.5), TeacherOptions("standard", blend=1.5)):
+        with pytest.raises(OptionError, match=r"teacher\.blend = .*expected 0 to 1, of a model"):
+            Recipe("one_x2", 2, 5, teacher=teacher)
