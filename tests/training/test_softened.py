@@ -26,7 +26,7 @@ def pair() -> Pair:
 def test_the_truth_holds_the_share_of_the_teachers_mean_over_turns(pair: Pair, tiny_folder: Path) -> None:
     model = str(tiny_folder / "tiny")
     with Upscaler(Options(scale=2, model=model, precision="fp32", ensemble=True)) as upscaler:
-        taught = upscaler.image(Image.from_array(pair.low)).samples
+        taught = upscaler.image(Image.from_array(np.asarray(pair.low))).samples
     (result,) = softened([pair], 2, TeacherOptions(model, blend=0.25), 1)
     assert result.low is pair.low and result.name == pair.name
     expected = np.floor(0.75 * pair.high.astype(float) + 0.25 * taught + 0.5)
@@ -36,7 +36,7 @@ def test_the_truth_holds_the_share_of_the_teachers_mean_over_turns(pair: Pair, t
 
 
 def test_mixing_rounds_half_up() -> None:
-    mixed = mixed_truth(np.uint8([0, 255, 7]), np.uint8([255, 0, 8]), 0.5)
+    mixed = mixed_truth(np.array([0, 255, 7], np.uint8), np.array([255, 0, 8], np.uint8), 0.5)
     assert mixed.dtype == np.uint8 and mixed.tolist() == [128, 128, 8]
 
 
@@ -47,7 +47,7 @@ def test_results_are_kept_for_each_teacher(pair: Pair, tiny_folder: Path, tmp_pa
     (again,) = softened([pair], 2, replace(teacher, blend=1.0), 1, cache)
     assert [kept] == [*tmp_path.iterdir()]
     assert np.array_equal(mixed_truth(pair.high, again.high, 0.5), first.high)
-    assert cache.key_of_result("another", pair.low) != kept.stem
+    assert cache.key_of_result("another", np.asarray(pair.low)) != kept.stem
 
 
 def test_what_cannot_be_is_told(pair: Pair, tiny_folder: Path) -> None:
