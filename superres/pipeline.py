@@ -33,7 +33,7 @@ from superres.backends.ensemble import TURNS, ensembled
 from superres.chain import LARGEST_SCALE, NetworkChain
 from superres.choice import AUTO, FAITHFUL, Choice, choose, choose_guided, families
 from superres.enlarging import enlarged
-from superres.errors import OptionError
+from superres.errors import ModelError, OptionError
 from superres.formats import Limits, Reader, Writer, open_reader, open_writer
 from superres.formats.animation import is_animated, open_animation, open_animation_writer
 from superres.formats.kinds import kind_of
@@ -470,6 +470,7 @@ class Upscaler:
 
         Raises:
             OptionError: ``int8`` was asked for and cannot serve this picture.
+            ModelError: ``int8`` was asked for of a file that this processor would compute wrongly.
         """
         options = self.options
         scale = cards[0].scale
@@ -482,6 +483,9 @@ class Upscaler:
                 f"{info.dtype}{' with transparency' if info.alpha else ''}, {info.width} x {info.height} to "
                 f"{size[0]} x {size[1]}: use --precision auto"
             )
+        if options.precision == "int8" and options.backend == "openvino":
+            for card in cards:
+                _check_sums(card)
         if options.precision in ("fp32", "bf16", "int8"):
             return cast(Precision, options.precision)
         if options.backend == "openvino" and info.dtype == np.uint8:
@@ -539,9 +543,25 @@ def fastest_precision(card: ModelCard | None) -> Precision:
     """
     from superres.backends.openvino import has_bf16, has_int8
 
-    if card is not None and card.int8.sha256 and has_int8():
+    if card is not None and card.int8.sha256 and has_int8(card.int8.largest):
         return "int8"
     return "bf16" if has_bf16() else "fp32"
+
+
+def _check_sums(card: ModelCard) -> None:
+    """Refuse a file whose codes OpenVINO adds up wrongly on this processor.
+
+    Raises:
+        ModelError: so it is.
+    """
+    from superres.backends.openvino import has_int8
+
+    if card.int8.sha256 and not has_int8(card.int8.largest):
+        raise ModelError(
+            f"model {card.stem}: its 8-bit weights reach {card.int8.largest}, and this processor adds products of such "
+            "codes in 16 bits, which overflow: make the file again with superres quantize, or use --precision fp32 or "
+            "--backend onnxruntime"
+        )
 
 
 class MemoryReader:
