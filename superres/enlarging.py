@@ -69,12 +69,14 @@ def enlarged(
     rows: int,
     finish: Callable[[Array], Array],
     stopped: threading.Event | None,
+    lanes: int = 0,
 ) -> Iterator[Array]:
     """Strips of ``rows`` input rows, enlarged in tiles ``columns`` wide; ``finish`` is applied to each tile.
 
     Planes are float32 (rows, width, P); for a chain in int8, uint8 colours as they were read.
 
-    Several tiles run at once, as many as the networks have lanes.  Ends early, within a strip, once ``stopped`` is set.
+    Several tiles run at once, as many as the networks have lanes; or one, in the caller's thread, when ``lanes`` is 1.
+    Ends early, within a strip, once ``stopped`` is set.
     """
     # Gaps are filled as deep as the networks see, from as far away.
     margin = chain.halo * (2 if info.dtype == np.float32 else 1)
@@ -101,7 +103,8 @@ def enlarged(
         return across, finish(large[margin * s : margin * s + rows, margin * s : margin * s + wide])
 
     strip = np.empty((0, 0, 0))
-    with closing(mapped(enlarge, windows(), chain.lanes)) as parts:
+    one_by_one = (enlarge(job) for job in windows())
+    with closing(one_by_one if lanes == 1 else mapped(enlarge, windows(), lanes or chain.lanes)) as parts:
         for across, part in parts:
             if across.start == 0:
                 strip = np.empty((part.shape[0], info.width * chain.scale, part.shape[2]), part.dtype)

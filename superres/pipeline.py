@@ -33,7 +33,7 @@ from superres.backends.ensemble import TURNS, ensembled
 from superres.chain import LARGEST_SCALE, NetworkChain
 from superres.choice import AUTO, FAITHFUL, Choice, choose, choose_guided, families
 from superres.enlarging import enlarged
-from superres.errors import OptionError
+from superres.errors import ModelError, OptionError
 from superres.formats import Limits, Reader, Writer, open_reader, open_writer
 from superres.formats.animation import is_animated, open_animation, open_animation_writer
 from superres.formats.kinds import kind_of
@@ -208,6 +208,7 @@ class Upscaler:
                 "share: use another --model"
             )
         self._chains: dict[tuple[tuple[str, ...], Precision], NetworkChain] = {}
+        self._loading = threading.Lock()
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="superres-finish")
 
     def __enter__(self) -> Upscaler:
@@ -258,8 +259,35 @@ class Upscaler:
         finish, _ = self._computed(source, target, name, stream, report)
         return finish()
 
-    def begin(self, source: Path, target: Path, *, report: Callable[[int, int], None] | None = None) -> Future[Result]:
+    def at_once(self, info: PictureInfo, name: str) -> int:
+        """How many pictures like this one are best begun at once, each in a thread of its own.
+
+        One that is a single tile keeps one lane busy: so many as there are lanes, and one that is read or written
+        meanwhile.  Together they take no more memory than the tiles of a large one.
+
+        Raises:
+            SuperresError: it cannot be enlarged; ``name`` is what messages call it.
+        """
+        size = self.target(info, name)
+        chain = self.chain(info, size)
+        exact = size == (info.width * chain.scale, info.height * chain.scale)
+        columns, rows = _tile_size(info, chain, self.options, exact, 1)
+        return chain.lanes + 1 if chain.lanes > 1 and columns >= info.width and rows >= info.height else 1
+
+    def begin(
+        self,
+        source: Path,
+        target: Path,
+        *,
+        report: Callable[[int, int], None] | None = None,
+        lanes: int = 0,
+    ) -> Future[Result]:
         """As :meth:`file`, for one of many: the last of encoding and the way onto the disk need not be waited for.
+
+        Args:
+            source, target, report: as of :meth:`file`.
+            lanes: tiles that run at once, 0 for as many as the networks allow; 1 where others are begun meanwhile, in
+                threads of their own, see :meth:`at_once`.
 
         Returns:
             The result, or the error, once the file lies on the disk.  Of a large result that is at once.
@@ -267,7 +295,7 @@ class Upscaler:
         Raises:
             SuperresError: as :meth:`file`, as far as it is known before that.
         """
-        finish, size = self._computed(source, target, None, None, report)
+        finish, size = self._computed(source, target, None, None, report, lanes)
         future = self._finisher.submit(finish)
         if size[0] * size[1] >= _SMALL:
             future.exception()
@@ -280,6 +308,7 @@ class Upscaler:
         name: str | None,
         stream: BinaryIO | None,
         report: Callable[[int, int], None] | None,
+        lanes: int = 0,
     ) -> tuple[Callable[[], Result], tuple[int, int]]:
         """Everything of :meth:`file` up to the last row; what is left to do, and the result's (width, height)."""
         started = time.perf_counter()
@@ -304,7 +333,7 @@ class Upscaler:
         if is_animated(source, name=called):
             info, size = self._animation_file(source, target, called, report)
         else:
-            info, size, writer = self._still_file(source, target, called, stream, report)
+            info, size, writer = self._still_file(source, target, called, stream, report, lanes)
         choice, precision = (
             self.choice(info, enlargement((info.width, info.height), size)),
             self.chain(info, size).precision,
@@ -337,6 +366,7 @@ class Upscaler:
         called: str,
         stream: BinaryIO | None,
         report: Callable[[int, int], None] | None,
+        lanes: int,
     ) -> tuple[PictureInfo, tuple[int, int], Writer]:
         """Stream one picture; its info, the result's (width, height), and its writer, which has every row."""
         reader = open_reader(source, name=called, limits=self.options.limits)
@@ -354,7 +384,7 @@ class Upscaler:
             )
             try:
                 stopped = threading.Event()
-                with closing(prefetched(self.strips(info, size, reader, report, stopped), depth=2)) as strips:
+                with closing(prefetched(self.strips(info, size, reader, report, stopped, lanes), depth=2)) as strips:
                     try:
                         for strip in strips:
                             writer.write(strip)
@@ -439,11 +469,12 @@ class Upscaler:
         """
         choice, options = self.choice(info, enlargement((info.width, info.height), size)), self.options
         precision = self._precision(info, size, choice.cards)
-        if (choice.names, precision) not in self._chains:
-            models = [load_model(c.name, c.scale, self._folder, int8=precision == "int8") for c in choice.cards]
-            chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
-            self._chains[choice.names, precision] = chain
-        return self._chains[choice.names, precision]
+        with self._loading:
+            if (choice.names, precision) not in self._chains:
+                models = [load_model(c.name, c.scale, self._folder, int8=precision == "int8") for c in choice.cards]
+                chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
+                self._chains[choice.names, precision] = chain
+            return self._chains[choice.names, precision]
 
     def guided(self, factor: float) -> tuple[NetworkChain, ...]:
         """The networks that sharpen by a guide, loaded once: a chain of one for each, in the order they run.
@@ -470,6 +501,7 @@ class Upscaler:
 
         Raises:
             OptionError: ``int8`` was asked for and cannot serve this picture.
+            ModelError: ``int8`` was asked for of a file that this processor would compute wrongly.
         """
         options = self.options
         scale = cards[0].scale
@@ -482,6 +514,9 @@ class Upscaler:
                 f"{info.dtype}{' with transparency' if info.alpha else ''}, {info.width} x {info.height} to "
                 f"{size[0]} x {size[1]}: use --precision auto"
             )
+        if options.precision == "int8" and options.backend == "openvino":
+            for card in cards:
+                _check_sums(card)
         if options.precision in ("fp32", "bf16", "int8"):
             return cast(Precision, options.precision)
         if options.backend == "openvino" and info.dtype == np.uint8:
@@ -495,6 +530,7 @@ class Upscaler:
         reader: Reader,
         report: Callable[[int, int], None] | None,
         stopped: threading.Event | None = None,
+        lanes: int = 0,
     ) -> Iterator[Array]:
         """Rows of the result, top to bottom: the four steps of this module.
 
@@ -504,21 +540,22 @@ class Upscaler:
             reader: gives the source's rows.
             report: called with (rows done, rows in all) of the result.
             stopped: once set, the rows end early.
+            lanes: tiles that run at once, 0 for as many as the networks allow.
 
         Raises:
             SuperresError: see :mod:`superres.errors`.
         """
         chain = self.chain(info, size)
         exact = size == (info.width * chain.scale, info.height * chain.scale)
-        columns, rows = _tile_size(info, chain, self.options, exact)
+        columns, rows = _tile_size(info, chain, self.options, exact, lanes or chain.lanes)
         source = prefetched((reader.read(a, min(a + rows, info.height)) for a in range(0, info.height, rows)), depth=1)
         planes = (rows_read if chain.precision == "int8" else prepared(rows_read, info) for rows_read in source)
         if chain.precision == "int8":
-            strips = enlarged(planes, info, chain, columns, rows, lambda large: large, stopped)
+            strips = enlarged(planes, info, chain, columns, rows, lambda large: large, stopped, lanes)
         elif exact:
-            strips = enlarged(planes, info, chain, columns, rows, lambda large: finished(large, info), stopped)
+            strips = enlarged(planes, info, chain, columns, rows, lambda large: finished(large, info), stopped, lanes)
         else:
-            whole = enlarged(planes, info, chain, columns, rows, lambda large: large, stopped)
+            whole = enlarged(planes, info, chain, columns, rows, lambda large: large, stopped, lanes)
             fitted = resized(whole, info.width * chain.scale, info.height * chain.scale, size, carried_planes(info))
             strips = (finished(part, info) for part in fitted)
         done = 0
@@ -539,9 +576,25 @@ def fastest_precision(card: ModelCard | None) -> Precision:
     """
     from superres.backends.openvino import has_bf16, has_int8
 
-    if card is not None and card.int8.sha256 and has_int8():
+    if card is not None and card.int8.sha256 and has_int8(card.int8.largest):
         return "int8"
     return "bf16" if has_bf16() else "fp32"
+
+
+def _check_sums(card: ModelCard) -> None:
+    """Refuse a file whose codes OpenVINO adds up wrongly on this processor.
+
+    Raises:
+        ModelError: so it is.
+    """
+    from superres.backends.openvino import has_int8
+
+    if card.int8.sha256 and not has_int8(card.int8.largest):
+        raise ModelError(
+            f"model {card.stem}: its 8-bit weights reach {card.int8.largest}, and this processor adds products of such "
+            "codes in 16 bits, which overflow: make the file again with superres quantize, or use --precision fp32 or "
+            "--backend onnxruntime"
+        )
 
 
 class MemoryReader:
@@ -558,7 +611,7 @@ class MemoryReader:
         """Nothing to free."""
 
 
-def _tile_size(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool) -> tuple[int, int]:
+def _tile_size(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool, lanes: int) -> tuple[int, int]:
     """Columns and rows of a tile, within the memory budget; a strip is as tall as its tiles."""
     tile = options.tile or _largest_tile(options.memory, chain.lanes)
     planes = info.channels + carried_planes(info)
@@ -569,7 +622,7 @@ def _tile_size(info: PictureInfo, chain: NetworkChain, options: Options, exact: 
         per_row += large * planes * 4 * 4
     # The other half of the budget is for the network.
     rows = tile_rows_for_memory(2 * per_row, options.memory, tile)
-    return tile_grid(info.width, info.height, tile, chain.halo, chain.lanes, rows)
+    return tile_grid(info.width, info.height, tile, chain.halo, lanes, rows)
 
 
 def _largest_tile(memory: int, lanes: int) -> int:

@@ -12,13 +12,14 @@ import pytest
 from tiny_models import NEAREST_HALO, TINY_HALO, NearestBackend, nearest_model, open_nearest, picture, put
 
 import superres
-from superres.backends import Backend, Precision
+from superres.backends import Backend, Precision, openvino
 from superres.backends.openvino import has_bf16
 from superres.errors import InferenceError, LimitError, ModelError, OptionError
 from superres.formats import Limits
 from superres.image import Image, Metadata
 from superres.pipeline import Options, Upscaler, target_size
 from superres.resize import resize
+from superres.zoo import Int8, Model
 
 Opener = Callable[..., Backend]
 Array = npt.NDArray[Any]
@@ -606,6 +607,20 @@ class Failing(NearestBackend):
         if inner.max() == 1:
             raise InferenceError("the cable was pulled")
         return super().run(batch)
+
+
+def test_8_bit_weights_that_would_overflow_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image = nearest_model(2), picture(8, 8)
+    put(Model(replace(model.card, int8=Int8(model.card.sha256)), model.onnx), tmp_path)
+    (tmp_path / "nearest_x2.int8.onnx").write_bytes(model.onnx)
+    monkeypatch.setattr(openvino, "has_int8", lambda code: code <= 64)
+    options = Options(scale=2, model="nearest", precision="int8")
+    refused = pytest.raises(ModelError, match=r"nearest_x2: its 8-bit weights reach 127.*superres quantize")
+    with Upscaler(options, folder=tmp_path, opener=open_nearest) as upscaler, refused:
+        upscaler.chain(image.info, (16, 16))
+    # ONNX Runtime computes such a file in floats.
+    with Upscaler(replace(options, backend="onnxruntime"), folder=tmp_path, opener=open_nearest) as upscaler:
+        assert upscaler.chain(image.info, (16, 16)).precision == "int8"
 
 
 def test_a_failing_tile_names_itself(repeat: Any) -> None:

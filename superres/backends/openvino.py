@@ -13,6 +13,7 @@ import openvino
 
 from superres.backends.base import Bytes, Floats, Precision
 from superres.backends.openvino_bytes import ByteGraph, byte_graph, pixels
+from superres.backends.openvino_exact import SAFE_CODE, adds_exactly
 from superres.errors import InferenceError, ModelError, OptionError
 from superres.queueing import processors
 
@@ -29,9 +30,14 @@ def has_bf16() -> bool:
     return "BF16" in _capabilities()
 
 
-def has_int8() -> bool:
-    """Whether this processor multiplies 8-bit integers natively."""
-    return "INT8" in _capabilities()
+def has_int8(code: int = SAFE_CODE) -> bool:
+    """Whether this processor multiplies 8-bit integers natively, and adds the products up exactly.
+
+    Args:
+        code: the largest of a weight, of either sign; those above :data:`~superres.backends.openvino_exact.SAFE_CODE`
+            need VNNI.
+    """
+    return "INT8" in _capabilities() and adds_exactly(code)
 
 
 @functools.cache

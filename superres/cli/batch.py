@@ -1,4 +1,4 @@
-"""``superres upscale``: many inputs one after the other; one that fails does not stop the others."""
+"""``superres upscale``: many inputs, small pictures several at a time; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from typing import Any
 from superres.cli.codes import OK, SOME_FAILED
 from superres.cli.jobs import Job, one_clip, plan, result_suffix
 from superres.cli.progress import PictureProgress
+from superres.cli.together import SideBySide
 from superres.errors import OptionError, OutputError, SuperresError
 from superres.formats import open_reader
 from superres.formats.animation import is_animated
 from superres.formats.frame_names import frame_pattern
 from superres.formats.kinds import kind_of, split_name
 from superres.formats.video_store import work_folder_of
+from superres.image import PictureInfo
 from superres.pipeline import Options, Result, Upscaler
 
 __all__ = ["run_batch"]
@@ -77,7 +79,11 @@ def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, re
     several = not clip and (len(jobs) > 1 or any(path.is_dir() for path in given))
     outcomes: list[_Outcome] = []
     started = time.perf_counter()
-    with Upscaler(options) as upscaler, PictureProgress(len(jobs), json_lines=json_lines) as progress:
+    with (
+        Upscaler(options) as upscaler,
+        PictureProgress(len(jobs), json_lines=json_lines) as progress,
+        SideBySide(upscaler) as together,
+    ):
         taken: dict[Path, Path] = {}
         begun: deque[Callable[[], _Outcome]] = deque()
 
@@ -87,9 +93,9 @@ def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, re
 
         for job in jobs:
             progress.begin(job.source.name)
-            begun.append(_begin_job(job, upscaler, taken, several, progress))
+            begun.append(_begin_job(job, together, taken, several, progress))
             progress.end()
-            if len(begun) > 1:
+            while len(begun) > together.ahead:
                 tell()
         while begun:
             tell()
@@ -97,12 +103,13 @@ def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, re
 
 
 def _begin_job(
-    job: Job, upscaler: Upscaler, taken: dict[Path, Path], several: bool, progress: PictureProgress
+    job: Job, together: SideBySide, taken: dict[Path, Path], several: bool, progress: PictureProgress
 ) -> Callable[[], _Outcome]:
     """One input, up to its last row; what waits for the rest.  An error of ours becomes part of the report."""
-    options = upscaler.options
+    options = together.options
     try:
-        target = job.file or job.folder / (job.stem + _suffix(job.source, options))
+        suffix, info = _look(job.source, options)
+        target = job.file or job.folder / (job.stem + suffix)
         if target in taken:
             raise OutputError(
                 f"{job.source}: its result would be {target}, which is the result of {taken[target]}; "
@@ -115,14 +122,14 @@ def _begin_job(
             _make_folder(job.folder)
         if kind_of(job.source) in ("video", "frames"):
             progress.expect_frames(str(job.source), _written(target))
-        future = upscaler.begin(job.source, target, report=progress.update)
+        result = together.begin(job.source, target, info if several else None, progress.update)
     except SuperresError as error:
         failed = _Outcome(str(job.source), error=str(error))
         return lambda: failed
 
     def outcome() -> _Outcome:
         try:
-            return _Outcome(str(job.source), future.result())
+            return _Outcome(str(job.source), result())
         except SuperresError as error:
             return _Outcome(str(job.source), error=str(error))
 
@@ -140,19 +147,17 @@ def _written(target: Path) -> Callable[[], int] | None:
     return None if frame_pattern(target) else size
 
 
-def _suffix(source: Path, options: Options) -> str:
-    """The suffix of the result, from the source's content."""
+def _look(source: Path, options: Options) -> tuple[str, PictureInfo | None]:
+    """The suffix of the result, from the source's content; what a still picture is, None of anything else."""
     kind = kind_of(source)
     if kind is not None:
-        return result_suffix(kind, lossy=False, animated=False, wanted=options.format, suffix=split_name(source)[1])
-    if options.format is not None:
-        return result_suffix("", lossy=False, animated=False, wanted=options.format)
+        suffix = result_suffix(kind, lossy=False, animated=False, wanted=options.format, suffix=split_name(source)[1])
+        return suffix, None
     animated = is_animated(source)
     reader = open_reader(source, limits=options.limits)
-    try:
-        return result_suffix(reader.info.format, reader.info.lossy, animated, None)
-    finally:
-        reader.close()
+    info = reader.info
+    reader.close()
+    return result_suffix(info.format, info.lossy, animated, options.format), None if animated else info
 
 
 def _make_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from superres.atomic import replace_file
 from superres.errors import ModelError, TrainingError
-from superres.networks.quantised import LEVELS, QuantisedStack, step_and_zero, weight_scales
+from superres.networks.quantised import LARGEST_CODE, LEVELS, QuantisedStack, step_and_zero, weight_scales
 from superres.networks.reparam import PlainStack, Skip
 from superres.training.warm import read_graph, read_weights
 
@@ -200,11 +200,11 @@ class _Parts:
     def convolution(self, source: str, kernel: Tensor, bias: Tensor | None, name: str) -> str:
         """A 3x3 convolution with 8-bit weights."""
         steps = weight_scales(kernel)
-        codes = torch.round(kernel.detach() / steps[:, None, None, None]).clamp(-127, 127).to(torch.int8)
+        codes = torch.round(kernel.detach() / steps[:, None, None, None]).clamp(-LARGEST_CODE, LARGEST_CODE)
         weight = self.node(
             "DequantizeLinear",
             [
-                self.constant(f"{name}_codes", codes.numpy()),
+                self.constant(f"{name}_codes", codes.to(torch.int8).numpy()),
                 self.constant(f"{name}_steps", steps.numpy()),
                 self.constant(f"{name}_zeros", np.zeros(len(steps), np.int8)),
             ],

@@ -12,7 +12,7 @@ import torch
 
 from superres.deploy.quantise import export_int8, plain_stack, tensor_of_bytes, train_quantised
 from superres.errors import OptionError
-from superres.networks.quantised import QuantisedStack
+from superres.networks.quantised import LARGEST_CODE, QuantisedStack
 from superres.training.data import find_pictures, load_pairs
 from superres.training.recipe import DataOptions
 from superres.training.source import BatchSource
@@ -70,6 +70,6 @@ def make_int8(
         train_quantised(stack, plain, (low for low, _ in source.batches(0, steps)), steps, rate, report)
     target = folder / f"{loaded.card.stem}.int8.onnx"
     export_int8(stack, target)
-    card = replace(loaded.card, int8=Int8(hashlib.sha256(target.read_bytes()).hexdigest(), steps))
+    card = replace(loaded.card, int8=Int8(hashlib.sha256(target.read_bytes()).hexdigest(), steps, LARGEST_CODE))
     write_card(card, folder / f"{card.stem}.toml")
     return card

@@ -1,9 +1,10 @@
 """QuantisedStack: the deployed plain stack with 8-bit arithmetic, as it is trained and as int8 runtimes compute it.
 
-Weights are signed 8-bit codes with one scale per output channel; the input and every hidden activation are unsigned
-8-bit codes with one scale and zero point per layer.  The last convolution's sum, the skip and the output stay in full
-precision, so the network's 8 bits never show as steps in the picture.  An 8-bit picture is its own code (scale 1/255,
-zero point 0): entering loses nothing.
+Weights are signed codes from -64 to 64 with one scale per output channel; the input and every hidden activation are
+unsigned 8-bit codes with one scale and zero point per layer.  Processors without VNNI add two products of such codes in
+16 bits and cut off what does not fit: 2 * 255 * 64 fits, so that a file gives the same result on every processor.  The
+last convolution's sum, the skip and the output stay in full precision, so the network's 8 bits never show as steps in
+the picture.  An 8-bit picture is its own code (scale 1/255, zero point 0): entering loses nothing.
 
 One scale for a whole layer wastes codes on channels that stay small, so channels are first brought to similar ranges:
 a factor moved from a layer's weights to the next one's passes through the leaky ReLU and changes no result.
@@ -29,10 +30,13 @@ from torch.nn import functional
 from superres.errors import OptionError
 from superres.networks.reparam import PlainStack
 
-__all__ = ["LEVELS", "QuantisedStack", "best_range", "equalised", "step_and_zero", "weight_scales"]
+__all__ = ["LARGEST_CODE", "LEVELS", "QuantisedStack", "best_range", "equalised", "step_and_zero", "weight_scales"]
 
-#: Codes of an activation: 0 .. 255.  Weights use -127 .. 127.
+#: Codes of an activation: 0 .. 255.
 LEVELS = 255
+
+#: Of a weight, either sign: the largest of which two, times an activation's 255 each, fit into signed 16 bits.
+LARGEST_CODE = (2**15 - 1) // (2 * LEVELS)
 
 # Share of a channel's values that its range is taken from, and how far ranges are made alike: 1 would leave the
 # weights of the next layer the more unlike (rounding error at x2 on photographs: 0.79 codes for 0, 0.67 for 0.75).
@@ -40,8 +44,8 @@ _USUAL, _EQUALISED = 0.999, 0.75
 
 
 def weight_scales(kernel: Tensor) -> Tensor:
-    """The step of each output channel of a kernel (out, in, h, w): (out,), so that its largest weight is code 127."""
-    return kernel.detach().abs().amax((1, 2, 3)).clamp(min=1e-8) / 127
+    """The step of each output channel of a kernel (out, in, h, w): (out,); the largest has :data:`LARGEST_CODE`."""
+    return kernel.detach().abs().amax((1, 2, 3)).clamp(min=1e-8) / LARGEST_CODE
 
 
 def best_range(values: Tensor) -> tuple[float, float]:
@@ -136,8 +140,8 @@ class QuantisedStack(nn.Module):
 
 
 def _convolved(batch: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """A 3x3 convolution whose kernel is rounded to 8-bit codes."""
+    """A 3x3 convolution whose kernel is rounded to codes."""
     steps = weight_scales(convolution.weight)
     zeros = torch.zeros(steps.shape, dtype=torch.int32)
-    kernel = torch.fake_quantize_per_channel_affine(convolution.weight, steps, zeros, 0, -127, 127)
+    kernel = torch.fake_quantize_per_channel_affine(convolution.weight, steps, zeros, 0, -LARGEST_CODE, LARGEST_CODE)
     return functional.conv2d(batch, kernel, convolution.bias, padding=1)

@@ -42,17 +42,30 @@ def test_a_model_is_measured_through_the_product(tiny_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("has_int8", "has_bf16", "quantised", "expected"),
-    [(True, True, "ab", "int8"), (True, True, "", "bf16"), (False, True, "ab", "bf16"), (False, False, "ab", "fp32")],
+    ("largest_exact", "has_bf16", "quantised", "expected"),
+    [
+        (127, True, Int8("ab", largest=127), "int8"),
+        (64, True, Int8("ab", largest=64), "int8"),
+        (64, True, Int8("ab", largest=127), "bf16"),
+        (64, False, Int8("ab"), "fp32"),  # a card that says nothing of it
+        (127, True, Int8(), "bf16"),
+        (0, True, Int8("ab", largest=64), "bf16"),
+        (0, False, Int8("ab", largest=64), "fp32"),
+    ],
 )
 def test_auto_means_what_the_pipeline_takes(
-    has_int8: bool, has_bf16: bool, quantised: str, expected: str, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+    largest_exact: int,
+    has_bf16: bool,
+    quantised: Int8,
+    expected: str,
+    tiny_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from dataclasses import replace
 
-    monkeypatch.setattr(openvino, "has_int8", lambda: has_int8)
+    monkeypatch.setattr(openvino, "has_int8", lambda code: code <= largest_exact)
     monkeypatch.setattr(openvino, "has_bf16", lambda: has_bf16)
-    card = replace(list_cards(tiny_folder)[0], int8=Int8(sha256=quantised))
+    card = replace(list_cards(tiny_folder)[0], int8=quantised)
     assert arithmetic(card) == expected
     assert arithmetic(card, "fp32") == "fp32"
     info = Image.from_array(smooth(8, 8)).info

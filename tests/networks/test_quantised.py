@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.errors import OptionError
-from superres.networks.quantised import LEVELS, QuantisedStack, best_range, equalised, step_and_zero, weight_scales
+from superres.networks.quantised import (
+    LARGEST_CODE,
+    LEVELS,
+    QuantisedStack,
+    best_range,
+    equalised,
+    step_and_zero,
+    weight_scales,
+)
 from superres.networks.reparam import SKIPS, PlainStack
 
 
@@ -45,7 +53,7 @@ def test_the_best_range_gives_up_far_values() -> None:
 def test_weights_use_all_their_codes() -> None:
     kernel = torch.randn(5, 3, 3, 3)
     codes = kernel / weight_scales(kernel)[:, None, None, None]
-    np.testing.assert_allclose(codes.abs().amax((1, 2, 3)).numpy(), 127, rtol=1e-5)
+    np.testing.assert_allclose(codes.abs().amax((1, 2, 3)).numpy(), LARGEST_CODE, rtol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
