@@ -90,7 +90,7 @@ class SelfTrained:
         if self._network is None:
             self._network, self._gain = self._trained(volume, axis, own_factor(samples, length))
         network, threads = self._network, self._training.threads
-        fitted = axis_resampler(samples * network.factor, length)
+        fitted = axis_resampler(samples * network.scale, length)
 
         def enlarge(plane: Floats) -> Floats:
             if np.all(plane == plane[0, 0]):  # the empty ground, which is to stay so to the last bit

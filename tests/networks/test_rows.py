@@ -57,7 +57,7 @@ def test_the_halo_is_what_it_sees() -> None:
     assert not torch.equal(made(changed)[:, :, 8:10, 4], middle)
 
 
-@pytest.mark.parametrize("wrong", [{"factor": 1}, {"factor": 17}, {"factor": 2, "layers": 2}])
+@pytest.mark.parametrize("wrong", [{"scale": 1}, {"scale": 17}, {"scale": 2, "layers": 2}])
 def test_numbers_out_of_range(wrong: dict[str, int]) -> None:
     with pytest.raises(OptionError, match="expected"):
         RowNetwork(**wrong)

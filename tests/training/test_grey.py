@@ -31,13 +31,15 @@ def test_both_sides_are_the_same_plane(scale: int) -> None:
         small, large = grey_pair(low, high, scale, generator(seed))
         assert (small.shape, large.shape) == ((16, 12, 1), (16 * scale, 12 * scale, 1))
         assert small.dtype == large.dtype == np.uint8
-        made = resize(large, scale=1 / scale) if scale > 1 else large
-        inside = (small > 0) & (small < 255)  # clipping and reducing do not commute
-        assert np.abs(made.astype(int) - small)[inside].max() <= 2
+        made = large.astype(np.float32)
+        made = resize(made, scale=1 / scale) if scale > 1 else made
+        # Half a step of rounding on each side, and the input's own, once for rows and once for columns.
+        assert np.abs(np.clip(made, 0, 255) - small).max() <= 2.5
 
 
 def test_of_either_polarity_and_contrast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grey, "_NOISY", 0.0)
+    for other in ("_NOISY", "_CURVED", "_SOFT"):
+        monkeypatch.setattr(grey, other, 0.0)
     picture = noise(12, 12)
     spans, signs = set(), set()
     for seed in range(60):
