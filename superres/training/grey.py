@@ -1,7 +1,8 @@
 """Pairs of one plane for networks of grey data: luminance or any mix of the colours, of any contrast and polarity.
 
 Scans, bands and heights are no luminances: bright may mean near, hot or empty, values may fill a part of their range
-and follow another curve, detectors are noisy, and some interpolate what they measured.  What is drawn here says so to a network that is trained on photographs.
+and follow another curve, detectors are noisy, and some interpolate what they measured.  What is drawn here says so to a
+network that is trained on photographs.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ Floats = npt.NDArray[np.float32]
 _LUMINANCE = (0.299, 0.587, 0.114)
 #: Shares of the patches that are luminance and one colour alone; the others are random means of the three.
 _PLAIN, _SINGLE = 0.4, 0.2
-#: Shares of the patches that are inverted, that have another curve, that have less contrast, that are noisy and that are
-#: soft.
+#: Shares of the patches that are inverted, have another curve, have less contrast, are noisy, and are soft.
 _INVERTED, _CURVED, _FAINT, _NOISY, _SOFT = 0.3, 0.2, 0.35, 0.3, 0.15
 #: Largest power of the curve, as scanners have none and cameras do; its inverse is as likely.
 _POWER = 2.2

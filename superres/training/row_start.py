@@ -1,4 +1,4 @@
-"""The shipped starts of networks for one volume: trained on photographs made thick, they need fewer steps than noise."""
+"""Where networks for one volume begin: trained on photographs made thick, they need fewer steps than from nothing."""
 
 from __future__ import annotations
 

@@ -55,12 +55,15 @@ def enlarge(tiny_folder: Path, source: Path, target: Path) -> Path:
 @pytest.mark.parametrize("turn", [[1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1], [0.8, 0.6, 0, 0, 0, -1]])
 def test_every_field(turn: list[float], itk: Any, tiny_folder: Path, tmp_path: Path) -> None:
     samples = smooth(14, 20, 0, 4000).astype(np.uint16)
-    more = {"LossyImageCompression": "01", "RescaleSlope": "0.5", "RescaleIntercept": "-100", "RescaleType": "HU"}
-    extremes = {"SmallestImagePixelValue": 0, "LargestImagePixelValue": 4000, "ImagerPixelSpacing": [1, 2]}
-    source = save(
-        make(samples, stored=12, ImageOrientationPatient=turn, WindowCenter="40", WindowWidth="400", **more, **extremes),
-        tmp_path / "a.dcm",
-    )
+    more: dict[str, Any] = {
+        "LossyImageCompression": "01",
+        "RescaleSlope": "0.5",
+        "RescaleIntercept": "-100",
+        "RescaleType": "HU",
+    }
+    more |= {"SmallestImagePixelValue": 0, "LargestImagePixelValue": 4000, "ImagerPixelSpacing": [1, 2]}
+    more |= {"ImageOrientationPatient": turn, "WindowCenter": "40", "WindowWidth": "400"}
+    source = save(make(samples, stored=12, **more), tmp_path / "a.dcm")
     target = enlarge(tiny_folder, source, tmp_path / "b.dcm")
     small, large = itk.ReadImage(str(source)), itk.ReadImage(str(target))
     check_place(small, large)

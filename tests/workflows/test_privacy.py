@@ -1,4 +1,4 @@
-"""Nothing that a header tells of a patient gets out: not into what is printed, logged or raised, nor into names of files.
+"""Nothing that a header tells of a patient gets out: into what is printed, logged or raised, or into names of files.
 
 Of the workflow alone: ``test_dicom_workflow.py``.  Here the command, and NIfTI, whose header has free text.
 """
