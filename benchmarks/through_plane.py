@@ -41,7 +41,7 @@ _WAYS = ("cubic", "shipped", "start", "self", "untaught")
 
 @dataclass(frozen=True)
 class Score:
-    """dB; the largest difference of a mean from its thick slice, in percent of the range; wall and processor seconds."""
+    """dB; largest difference of a mean from its thick slice, in percent of the range; wall and processor seconds."""
 
     psnr: float
     kept: float
@@ -55,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--middle", type=int, default=0, help="voxels of the first two axes that are used; 0 for all")
     made.add_argument("--only", nargs="+", choices=tuple(_VOLUMES), default=list(_VOLUMES))
     made.add_argument("--ways", nargs="+", choices=_WAYS, default=["cubic", "shipped", "self"])
-    made.add_argument(
-        "--steps", type=int, default=None, help="of the training of self and untaught; as usual if left out"
-    )
+    made.add_argument("--steps", type=int, default=None, help="of the trainings; as usual if left out")
     options = made.parse_args(arguments)
     print("| data | voxels | scale | way | dB | over cubic | keeps % | seconds | processor |")
     print("|-|-|-:|-|-:|-:|-:|-:|-:|")
