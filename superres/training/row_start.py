@@ -42,4 +42,4 @@ def row_start(factor: int) -> RowNetwork:
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(values[name])
-    return network
+    return network.eval()
