@@ -66,13 +66,15 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
         single: whether the frames of a video are to be enlarged one by one.
 
     Raises:
-        ModelError: no such family, one that needs a guide, or one of video for what is none.
+        ModelError: no such family, one that needs a guide, one of rows, or one of video for what is none.
         OptionError: a factor out of range, or one that the family's networks do not reach.
     """
     if wanted != AUTO:
         own = _family(known, wanted)
         if _takes_guide(own):
             raise ModelError(f"model {wanted!r} sharpens one source by another: give the sharp one with --guide")
+        if any(card.kind == "rows" for card in own.values()):
+            raise ModelError(f"model {wanted!r} is a start for --through-plane self, and enlarges nothing by itself")
         if _remembers(own):
             return Choice(_of_video(known, wanted, info, factor, single=single))
         return Choice(_chain(known, wanted, factor))

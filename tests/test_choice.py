@@ -14,7 +14,7 @@ from superres.zoo import ModelCard
 
 
 def card(name: str, scale: int) -> ModelCard:
-    kind = name if name in ("restore", "guided") else "faithful"
+    kind = name if name in ("restore", "guided", "rows") else "faithful"
     return ModelCard(
         name=name, architecture="reparam", scale=scale, channels=3, halo=1, parameters=1, gmacs=1.0, kind=kind,
         licence="Apache-2.0", sha256="0" * 64,
@@ -101,6 +101,11 @@ def test_a_grey_family_that_lacks_a_scale_is_left_alone() -> None:
 def test_a_network_that_needs_a_guide_is_not_run_without() -> None:
     with pytest.raises(ModelError, match="give the sharp one with --guide"):
         choose("guided", families([*CARDS, card("guided", 2)]), CLEAN, 2)
+
+
+def test_a_start_for_other_networks_is_not_run_itself() -> None:
+    with pytest.raises(ModelError, match="a start for --through-plane self"):
+        choose("rows", families([*CARDS, card("rows", 4)]), CLEAN, 4)
 
 
 def test_with_a_guide_only_networks_that_take_one() -> None:

@@ -114,8 +114,8 @@ def _kind(recipe: Recipe) -> str:
     """What the network is for; see :class:`superres.zoo.ModelCard`."""
     if recipe.data.frames:
         return "video"
-    if recipe.data.planes == "guided":
-        return "guided"
+    if recipe.data.planes in ("guided", "rows"):
+        return recipe.data.planes
     return "restore" if load_degradation(recipe.data.degradation).random else "faithful"
 
 

@@ -14,7 +14,7 @@ from superres.errors import OptionError, near_match
 if TYPE_CHECKING:
     from superres.networks.base import Network
 
-__all__ = ["GUIDED_NETWORKS", "NETWORKS", "TEMPORAL_NETWORKS", "build_network", "network_class"]
+__all__ = ["GUIDED_NETWORKS", "NETWORKS", "ROW_NETWORKS", "TEMPORAL_NETWORKS", "build_network", "network_class"]
 
 #: Architecture name -> "module:class", imported only when asked for.
 NETWORKS: dict[str, str] = {
@@ -35,6 +35,11 @@ GUIDED_NETWORKS: dict[str, str] = {
     "guided": "superres.networks.guided:Guided",
 }
 
+#: The same for networks that enlarge rows alone, see :mod:`superres.networks.rows`.
+ROW_NETWORKS: dict[str, str] = {
+    "rows": "superres.networks.rows:RowNetwork",
+}
+
 #: The same for networks of video, see :class:`superres.networks.temporal.TemporalNetwork`.
 TEMPORAL_NETWORKS: dict[str, str] = {
     "recurrent_video": "superres.networks.recurrent_video:RecurrentVideo",
@@ -47,7 +52,7 @@ def network_class(name: str) -> type[Network]:
     Raises:
         OptionError: an unknown architecture, with the nearest known name.
     """
-    known = NETWORKS | GUIDED_NETWORKS | TEMPORAL_NETWORKS
+    known = NETWORKS | GUIDED_NETWORKS | ROW_NETWORKS | TEMPORAL_NETWORKS
     if name not in known:
         raise OptionError(f"network {name!r} is unknown: expected one of {sorted(known)}{near_match(name, known)}")
     module, _, attribute = known[name].partition(":")

@@ -13,6 +13,7 @@ from superres.atomic import replace_file
 from superres.errors import OptionError, TrainingError
 from superres.networks import build_network
 from superres.networks.base import Network
+from superres.networks.rows import RowNetwork
 from superres.networks.temporal import TemporalNetwork
 from superres.training.patches import PLANES
 from superres.training.recipe import Recipe
@@ -45,6 +46,11 @@ def make_network(recipe: Recipe) -> Network:
         raise OptionError(
             f"network.channels = {network.channels} with data.planes = {recipe.data.planes!r}: expected {planes.high}"
             + (", and a network that takes a guide" if planes.guides else " and no guide" if planes.high == 1 else "")
+        )
+    if isinstance(network, RowNetwork) != planes.rows:
+        raise OptionError(
+            f"network.architecture = {recipe.network.architecture!r} with data.planes = {recipe.data.planes!r}: "
+            "networks of rows are trained on 'rows', and no others"
         )
     if isinstance(network, TemporalNetwork) != bool(recipe.data.frames):
         raise OptionError(

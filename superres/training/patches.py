@@ -13,7 +13,7 @@ from superres.degrade.patch import degrade_patch
 from superres.resize import resize
 from superres.training.augment import cutblur, decorrelated, exchanged, mixed, turned
 from superres.training.data import Pair
-from superres.training.grey import grey_pair
+from superres.training.grey import grey_pair, row_pair
 from superres.training.guided import guided_pair
 from superres.training.recipe import DataOptions
 
@@ -33,6 +33,7 @@ class Planes:
     Attributes:
         low, high: how many planes its input and its result have.
         guides: how many there are besides at the result's size, folded into the input.
+        rows: whether rows alone grow: the result is as wide as the input.
         make: (low, high, scale, generator) -> those of a pair; None where they are the colours.
     """
 
@@ -40,6 +41,7 @@ class Planes:
     high: int
     make: Callable[[Bytes, Bytes, int, np.random.Generator], tuple[Bytes, Bytes]] | None = None
     guides: int = 0
+    rows: bool = False
 
     def inputs(self, scale: int) -> int:
         """Planes that a network is given: a guide counts once for each of its samples within a pixel."""
@@ -47,7 +49,12 @@ class Planes:
 
 
 #: The values of ``data.planes``.
-PLANES = {"colour": Planes(3, 3), "grey": Planes(1, 1, grey_pair), "guided": Planes(1, 1, guided_pair, 1)}
+PLANES = {
+    "colour": Planes(3, 3),
+    "grey": Planes(1, 1, grey_pair),
+    "guided": Planes(1, 1, guided_pair, 1),
+    "rows": Planes(1, 1, row_pair, rows=True),
+}
 
 
 @dataclass(frozen=True)
@@ -110,12 +117,13 @@ def cut(pair: Pair, top: int, left: int, patch: int, scale: int, turn: int) -> C
 def make_patches(slots: Sequence[Slot], scale: int, options: DataOptions) -> tuple[Bytes, Bytes]:
     """Low (N, patch, patch, C) and high (N, scale*patch, scale*patch, D) patches of one size, uint8.
 
-    C and D are those of ``options.planes``.
+    C and D are those of ``options.planes``; where rows alone grow, high is (N, scale*patch, patch, D).
     The result depends on the arguments alone, whatever process runs it.
     """
     patch, planes = slots[0].patch, PLANES[options.planes]
     low = np.empty((len(slots), patch, patch, planes.inputs(scale)), np.uint8)
-    high = np.empty((len(slots), patch * scale, patch * scale, planes.high), np.uint8)
+    width = patch if planes.rows else patch * scale
+    high = np.empty((len(slots), patch * scale, width, planes.high), np.uint8)
     for index, slot in enumerate(slots):
         pair = _colours(slot, scale, options)
         if planes.make is not None:

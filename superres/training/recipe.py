@@ -43,7 +43,8 @@ class DataOptions:
         folders: folders of pictures, searched recursively; relative ones are taken from the ``--data`` folder.
         degradation: a key of :data:`superres.degrade.DEGRADATIONS`.
         planes: what a network sees of a patch, a key of :data:`superres.training.patches.PLANES`: ``colour`` for RGB,
-            ``grey`` for one plane, a mix of the colours drawn for every patch; ``guided`` for one and a sharp guide.
+            ``grey`` for one plane, a mix of the colours drawn for every patch; ``guided`` for one and a sharp guide;
+            ``rows`` for one whose rows are means of ``scale`` thin ones, as planes across thick slices are.
         patch: low-resolution patch size in pixels.
         batch: patches per step, over all processes together.
         patches: later sizes as ``[from, patch, batch]`` rows; ``from`` is a share of the steps, rising.

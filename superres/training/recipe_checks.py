@@ -57,7 +57,7 @@ def _optimiser(options: OptimiserOptions) -> Iterator[_Check]:
 
 
 def _data(data: DataOptions) -> Iterator[_Check]:
-    yield _choice("data.planes", data.planes, ("colour", "grey", "guided"))
+    yield _choice("data.planes", data.planes, ("colour", "grey", "guided", "rows"))
     yield "data.patch", data.patch, data.patch >= 8, "at least 8"
     yield "data.batch", data.batch, data.batch >= 1, "at least 1"
     starts = [start for start, _, _ in data.patches]
@@ -82,9 +82,10 @@ def _loss(recipe: Recipe) -> Iterator[_Check]:
     yield "loss.perceptual_model", model, bool(model) or not loss.perceptual, "a network, as loss.perceptual is above 0"
     colours = not loss.perceptual or recipe.data.planes == "colour"
     yield "loss.perceptual", loss.perceptual, colours, "0 unless data.planes is 'colour', which its network knows"
-    guided = recipe.data.planes == "guided"
-    yield "loss.consistency", loss.consistency, not (guided and loss.consistency), "0 with data.planes = 'guided'"
-    yield "teacher.model", recipe.teacher.model, not (guided and recipe.teacher.model), "none with 'guided' planes"
+    planes = recipe.data.planes
+    other = planes in ("guided", "rows")
+    yield "loss.consistency", loss.consistency, not (other and loss.consistency), f"0 with data.planes = {planes!r}"
+    yield "teacher.model", recipe.teacher.model, not (other and recipe.teacher.model), f"none with {planes!r} planes"
     yield "loss.perceptual_layers", layers, all(layer >= 1 for layer in layers), "whole numbers from 1"
 
 

@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ class RowTraining:
         batch: windows per step.
         rows, columns: of a window, in thick rows; less where the pictures are smaller.
         rate: peak learning rate; it rises over the first steps and falls along a cosine.
-        features, layers: of :class:`~superres.networks.rows.RowNetwork`.
+        features, layers: of :class:`~superres.networks.rows.RowNetwork`, where it begins with nothing.
         seed: of the start and of the windows: the same pictures give the same network.
         threads: cores, 0 for all.
     """
@@ -76,7 +77,11 @@ def thick_rows(plane: Floats, factor: int) -> Floats:
 
 
 def train_rows(
-    planes: Sequence[Floats], factor: int, options: RowTraining, step: Callable[[], None] = lambda: None
+    planes: Sequence[Floats],
+    factor: int,
+    options: RowTraining,
+    step: Callable[[], None] = lambda: None,
+    start: RowNetwork | None = None,
 ) -> RowNetwork:
     """Train a network to enlarge rows.
 
@@ -85,9 +90,10 @@ def train_rows(
         factor: by which rows are to grow, 2 to 16.
         options: how.
         step: called after each step.
+        start: a network to begin with, which stays as it is; one that knows nothing when None.
 
     Raises:
-        OptionError: a factor out of range.
+        OptionError: a factor out of range, or other than that of ``start``.
         TrainingError: no planes, one with fewer than ``2 * factor`` rows, or values that are not finite.
     """
     for plane in planes:
@@ -98,9 +104,12 @@ def train_rows(
             )
     if not planes:
         raise TrainingError("there is no picture to train on: expected one or more")
+    if start is not None and start.scale != factor:
+        raise OptionError(f"the start enlarges rows by {start.scale}, expected {factor}")
     with _threads(options.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        network = RowNetwork(factor, options.features, options.layers)
+        network = RowNetwork(factor, options.features, options.layers) if start is None else copy.deepcopy(start)
+        network.train()
         windows = _windows(planes, network, options)
         body = [layer.weight for layer in network.body if isinstance(layer, torch.nn.Conv2d)]
         others = [one for one in network.parameters() if all(one is not kernel for kernel in body)]
@@ -138,7 +147,7 @@ def _windows(
     Of two windows the one with more in it is taken: the empty ground around a head teaches nothing.
     """
     random = np.random.default_rng(options.seed)
-    factor, halo = network.factor, network.halo
+    factor, halo = network.scale, network.halo
     rows = min(options.rows, *(plane.shape[0] // factor for plane in planes))
     columns = min(options.columns, *(plane.shape[1] for plane in planes))
     height, width = (rows + 2 * halo) * factor, columns + 2 * halo

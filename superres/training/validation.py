@@ -42,12 +42,14 @@ class Validator:
 
     Raises:
         TrainingError: no pictures there, or one that is unreadable or too small.
-        OptionError: the recipe's network needs a guide, which these pictures have not.
+        OptionError: the recipe's network needs a guide, which these pictures have not, or enlarges rows alone.
     """
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         if recipe.data.planes == "guided":
             raise OptionError(f"validate {folder}: its pictures have no guide, which this recipe's network needs")
+        if recipe.data.planes == "rows":
+            raise OptionError(f"validate {folder}: this recipe's network enlarges rows alone: leave it out")
         self._scale = recipe.scale
         degrade = load_degradation(recipe.data.degradation)
         self._pairs = []

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from superres.networks.rows import RowNetwork
     from superres.training.rows import RowTraining
 
-__all__ = ["SelfTrained", "own_factor", "own_planes"]
+__all__ = ["STEPS", "SelfTrained", "own_factor", "own_planes"]
 
 Floats = npt.NDArray[np.float32]
 
+#: Of the training.
+STEPS = 200
+#: Its peak learning rate: half of what a network that knows nothing begins with, not to shake off what it knows.
+_RATE = 2e-3
 #: Slices that are learnt from, and of which the middle is taken, at most.
 _SLICES, _SIDE = 64, 512
 #: One slice of so many is held out, to measure on.
@@ -48,6 +52,8 @@ class SelfTrained:
         name: what errors call the file.
         threads: cores, 0 for all.
         step: called after each step of the training, of which there are :attr:`steps`.
+        steps: of the training; None for :data:`STEPS`.
+        shipped: whether it begins with the shipped start (:mod:`superres.training.row_start`) or with nothing.
 
     Attributes:
         steps: of the training.
@@ -56,9 +62,11 @@ class SelfTrained:
         MissingExtraError: PyTorch is not installed.
     """
 
-    def __init__(self, name: str, threads: int, step: Callable[[], None]) -> None:
-        self._name, self._step = name, step
-        self._training = _training(threads)
+    def __init__(
+        self, name: str, threads: int, step: Callable[[], None], *, steps: int | None = None, shipped: bool = True
+    ) -> None:
+        self._name, self._step, self._shipped = name, step, shipped
+        self._training = _training(threads, STEPS if steps is None else steps, shipped=shipped)
         self._network: RowNetwork | None = None
         self._gain = 0.0
 
@@ -90,7 +98,7 @@ class SelfTrained:
         if self._network is None:
             self._network, self._gain = self._trained(volume, axis, own_factor(samples, length))
         network, threads = self._network, self._training.threads
-        fitted = axis_resampler(samples * network.factor, length)
+        fitted = axis_resampler(samples * network.scale, length)
 
         def enlarge(plane: Floats) -> Floats:
             if np.all(plane == plane[0, 0]):  # the empty ground, which is to stay so to the last bit
@@ -111,7 +119,8 @@ class SelfTrained:
                 f"{self._name}: a network of its own cannot be learnt from {grid} voxels: expected two slices or more, "
                 f"of {_FEWEST * factor} voxels or more along a side; use --through-plane shipped or cubic"
             )
-        network = train_rows(shown, factor, self._training, self._step)
+        start = _start(factor) if self._shipped else None
+        network = train_rows(shown, factor, self._training, self._step, start)
         own = interpolated = 0.0
         nothing = _NOTHING * sum(plane.size for plane in held)
         for plane in held:
@@ -162,9 +171,15 @@ def _squares(difference: Floats) -> float:
     return float(np.sum(difference.astype(np.float64) ** 2))
 
 
-def _training(threads: int) -> RowTraining:
+def _training(threads: int, steps: int, *, shipped: bool) -> RowTraining:
     try:
         from superres.training.rows import RowTraining
     except ImportError as error:
         raise MissingExtraError("torch", "train") from error
-    return RowTraining(threads=threads)
+    return RowTraining(steps=steps, rate=_RATE if shipped else RowTraining.rate, threads=threads)
+
+
+def _start(factor: int) -> RowNetwork:
+    from superres.training.row_start import row_start
+
+    return row_start(factor)

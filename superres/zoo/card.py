@@ -80,7 +80,9 @@ class ModelCard:
         gmacs: multiply-accumulates, in 1e9, for a 1280 x 720 result.
         kind: ``faithful`` (fidelity to a clean source), ``restore`` (removes compression and noise), ``guided``
             (sharpens one plane by another one of the result's size, whose samples are further channels of its input),
-            or ``video`` (one step: three frames and a state in, a frame and the next state out).
+            ``rows`` (a start for networks that undo thick slices: rows alone grow, and the input has a border of
+            ``halo`` that is used up), or ``video`` (one step: three frames and a state in, a frame and the next state
+            out).
         licence: of the weights, SPDX.
         sha256: of the ONNX file, lower-case hexadecimal.
         training: where it came from.
@@ -111,8 +113,8 @@ class ModelCard:
 
     @property
     def takes_pictures(self) -> bool:
-        """Whether it enlarges any single picture: no guide, no frames before and after it."""
-        return self.kind not in ("guided", "video")
+        """Whether it enlarges any single picture, along both axes: no guide, no frames before and after it."""
+        return self.kind not in ("guided", "rows", "video")
 
 
 def read_card(path: Path) -> ModelCard:

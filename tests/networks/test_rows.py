@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from superres.errors import OptionError
+from superres.networks import GUIDED_NETWORKS, NETWORKS, ROW_NETWORKS, build_network
 from superres.networks.rows import RowNetwork
 from superres.resize import axis_resampler
 
@@ -57,7 +58,21 @@ def test_the_halo_is_what_it_sees() -> None:
     assert not torch.equal(made(changed)[:, :, 8:10, 4], middle)
 
 
-@pytest.mark.parametrize("wrong", [{"factor": 1}, {"factor": 17}, {"factor": 2, "layers": 2}])
+def test_training_repeats_the_edges_of_patches() -> None:
+    made = network(3)
+    batch = thick(8, 8, 0)
+    ((scale, large),) = made.supervised(batch)
+    assert (scale, large.shape) == (3, (2, 1, 24, 8))
+    whole = torch.nn.functional.pad(batch, (made.halo,) * 4, mode="replicate")
+    torch.testing.assert_close(large, made(whole))
+
+
+def test_it_is_in_a_table_of_its_own() -> None:
+    assert not set(ROW_NETWORKS) & (set(NETWORKS) | set(GUIDED_NETWORKS))
+    assert isinstance(build_network("rows", 5, {"layers": 4}), RowNetwork)
+
+
+@pytest.mark.parametrize("wrong", [{"scale": 1}, {"scale": 17}, {"scale": 2, "layers": 2}])
 def test_numbers_out_of_range(wrong: dict[str, int]) -> None:
     with pytest.raises(OptionError, match="expected"):
         RowNetwork(**wrong)

@@ -69,12 +69,19 @@ def test_samples(name: str, data_root: Path, tiny_folder: Path, tmp_path: Path) 
     # The fake network repeats pixels: whatever happens to values on the way must be undone.
     np.testing.assert_array_equal(large, np.stack([doubled(frame) for frame in small]))
     check_fields(before, found)
+    assert f"[{value(found, '00080018')}]" in meta_information(target)
     if shutil.which("dciodvfy"):
         assert no_new_departure_from_the_standard(source, target)
     if shutil.which("dcm2pnm"):
         command = ["dcm2pnm", "--quiet", "+on", str(target), str(tmp_path / "shown.png")]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+def meta_information(path: Path) -> str:
+    """The line of dcmdump on which instance a file holds, in the file's own head."""
+    done = subprocess.run(["dcmdump", "-Un", "+P", "0002,0003", str(path)], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def check_fields(before: dict[str, Any], found: dict[str, Any]) -> None:
@@ -107,9 +114,28 @@ def check_fields(before: dict[str, Any], found: dict[str, Any]) -> None:
     if "60003000" in before:
         assert value(found, "60000010") == 2 * value(before, "60000010")
     for region, old_region in zip(values(found, "00186011"), values(before, "00186011"), strict=True):
-        assert value(region, "0018602C") == pytest.approx(value(old_region, "0018602C") / 2)
-    for group in values(found, "52009230"):
-        assert value(values(group, "00089124")[-1], "00082111") == value(found, "00082111")
+        for tag in ("0018602C", "0018602E"):
+            assert value(region, tag) == pytest.approx(value(old_region, tag) / 2)
+        for tag, last in (("00186018", 0), ("0018601A", 0), ("0018601C", 1), ("0018601E", 1)):
+            assert value(region, tag) == 2 * value(old_region, tag) + last
+    for number, group in enumerate(values(found, "52009230"), start=1):
+        derivation = values(group, "00089124")[-1]
+        assert value(derivation, "00082111") == value(found, "00082111")
+        assert value(value(derivation, "00082112"), "00081160") == number
+    for old_group, group in zip(groups(before), groups(found), strict=True):
+        for old_type, new_type in zip(frame_types(old_group), frame_types(group), strict=True):
+            assert new_type == ["DERIVED", *old_type[1:]]
+
+
+def groups(elements: dict[str, Any]) -> list[dict[str, Any]]:
+    """The functional groups that frames share, and those of each frame."""
+    return [*values(elements, "52009229"), *values(elements, "52009230")]
+
+
+def frame_types(group: dict[str, Any]) -> list[list[str]]:
+    """Every FrameType in a functional group."""
+    items = [item for element in group.values() if element["vr"] == "SQ" for item in element.get("Value", [])]
+    return [values(item, "00089007") for item in items if "00089007" in item]
 
 
 def places(elements: dict[str, Any]) -> list[tuple[list[float], list[float], list[float]]]:

@@ -463,7 +463,8 @@ def test_the_command(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 SAMPLES = ["2015.tif", "RGB.byte.tif", "RGB2.byte.tif", "RGBA.uint16.tif", "cogeo.tif", "float_nan.tif", "goes.tif",
-           "m_4709963_se_14_1_20180716.tif", "rotated.tif", "shade.tif"]  # fmt: skip
+           "m_4709963_se_14_1_20180716.tif", "rotated.tif", "shade.tif", "2020.tif",
+           "m_4709963_se_14_1_20190904.tif"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SAMPLES)

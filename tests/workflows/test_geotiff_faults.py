@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tiny_models import NearestBackend, open_nearest
 
 from superres.backends import Backend
 from superres.errors import (
+    CorruptInputError,
     InferenceError,
     InputError,
     LimitError,
@@ -329,6 +331,18 @@ def test_nothing_else_is_opened(enlarge: Callable[..., Result], source: Path, tm
     alone.write_text(vrt)
     with pytest.raises(UnsupportedFormatError, match=r"scene\.tif"):
         enlarge(alone, tmp_path / "large.tif")
+
+
+def test_directories_in_a_circle(enlarge: Callable[..., Result], source: Path, tmp_path: Path) -> None:
+    contents = bytearray(source.read_bytes())
+    (first,) = struct.unpack("<I", contents[4:8])
+    (count,) = struct.unpack("<H", contents[first : first + 2])
+    after = first + 2 + 12 * count
+    contents[after : after + 4] = struct.pack("<I", first)
+    source.write_bytes(contents)
+    with pytest.raises(CorruptInputError, match="form a circle"):
+        enlarge(source, tmp_path / "large.tif")
+    assert names(tmp_path) == [source.name]
 
 
 def test_a_vrt_of_the_samples_is_refused(enlarge: Callable[..., Result], data_root: Path, tmp_path: Path) -> None:

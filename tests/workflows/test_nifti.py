@@ -357,7 +357,8 @@ def test_an_upscaler_with_a_folder_of_its_own(tiny_folder: Path, tmp_path: Path)
 def test_a_network_of_its_own(repeat: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = pytest.importorskip("superres.training.rows", reason="NO TORCH: pip install 'superres[train]'")
     quick = rows.RowTraining(steps=20, batch=2, rows=4, columns=12, features=4, layers=3, threads=1)
-    monkeypatch.setattr("superres.workflows.self_trained._training", lambda threads: quick)
+    monkeypatch.setattr("superres.workflows.self_trained._training", lambda threads, steps, shipped: quick)
+    monkeypatch.setattr("superres.workflows.self_trained._start", lambda factor: None)
     x, y, z, t = np.indices((24, 26, 6, 2), np.float32)
     values = np.sin(x / 3 + t) + np.cos(y / 3) + np.sin(z / 2)
     source, told = save(tmp_path / "a.nii", values, np.diag([1, 1, 4, 1])), []

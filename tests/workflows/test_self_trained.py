@@ -32,7 +32,8 @@ def blobs(shape: tuple[int, int, int] = (40, 44, 10), seed: int = 0) -> Floats:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = RowTraining(steps=40, batch=4, rows=4, columns=20, features=8, layers=4, threads=1)
-    monkeypatch.setattr(self_trained, "_training", lambda threads: quick)
+    monkeypatch.setattr(self_trained, "_training", lambda threads, steps, shipped: quick)
+    monkeypatch.setattr(self_trained, "_start", lambda factor: None)
 
 
 def maker(steps: list[int] | None = None) -> SelfTrained:
@@ -109,7 +110,7 @@ def test_constant_volumes_stay_so() -> None:
 
 def test_a_network_that_learnt_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(network: Any, plane: Floats, threads: int) -> Floats:
-        return np.zeros((network.factor * plane.shape[0], plane.shape[1]), np.float32)
+        return np.zeros((network.scale * plane.shape[0], plane.shape[1]), np.float32)
 
     monkeypatch.setattr("superres.training.rows.enlarge_rows", wrong)
     with pytest.raises(InputError, match=r"dB worse than cubic .* --through-plane shipped or cubic"):
