@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from superres.formats.video_faults import Faults
 from superres.formats.video_pixels import plane
 from superres.metrics.psnr import psnr
 from superres.metrics.ssim import ssim
-from superres.metrics.temporal import temporal_difference, warping_error
+from superres.metrics.temporal import Motion, clip_motion, temporal_difference, warping_error
 from superres.pipeline import Options, Upscaler
 from superres.resize import resize
 from superres.workflows.video import GROUP_FRAMES
@@ -42,7 +43,7 @@ from superres.workflows.video_temporal import TemporalEnlarger, temporal_frames
 Clip = npt.NDArray[np.uint8]
 
 _LARGEST = 540  # rows of the truth
-_BORDER = 8  # of pixels that are not measured, on each side
+_INNER = slice(8, -8)  # what is measured, down and across
 _SSIM_EVERY = 5
 
 
@@ -69,10 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for clip in options.clips:
             frames = list(_reduced(clip, options))
             truth = np.stack([plane(frame, 0) for frame in frames])
+            motion = clip_motion(truth[:, _INNER, _INNER])
             for crf in options.crf:
                 small = _compressed(Path(folder) / "small.mp4", frames, crf, options)
                 for model in ["bicubic", *options.models]:
-                    scores = _scores(_enlarged(small, truth, model, options), truth)
+                    scores = _scores(_enlarged(small, truth, model, options), truth, motion)
                     means.setdefault((crf, model), []).append(scores)
                     print(f"| {clip.name} | {crf} | {model} | {scores.cells()} |", flush=True)
     if len(options.clips) > 1:
@@ -128,7 +130,7 @@ def _compressed(path: Path, frames: Sequence[Any], crf: int, options: argparse.N
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number, frame in enumerate(frames):
             small = frame.reformat(width, height, "yuv420p", interpolation="BICUBIC")
-            small.pts = number
+            small.pts, small.time_base = number, Fraction(1, 25)
             output.mux(stream.encode(small))
         output.mux(stream.encode(None))
     return path
@@ -157,15 +159,14 @@ def _planes(upscaler: Upscaler, info: VideoInfo, size: tuple[int, int], frames: 
         yield luma.enlarge(plane(frame, 0))
 
 
-def _scores(result: Clip, truth: Clip) -> _Scores:
-    inner = slice(_BORDER, -_BORDER)
-    result, truth = result[:, inner, inner], truth[:, inner, inner]
+def _scores(result: Clip, truth: Clip, motion: Sequence[Motion]) -> _Scores:
+    result, truth = result[:, _INNER, _INNER], truth[:, _INNER, _INNER]
     return _Scores(
         float(np.mean([psnr(a, b) for a, b in zip(result, truth, strict=True)])),
         float(np.mean([ssim(a, b) for a, b in zip(result[::_SSIM_EVERY], truth[::_SSIM_EVERY], strict=True)])),
         _xpsnr(result, truth),
         temporal_difference(result, truth),
-        warping_error(result, truth),
+        warping_error(result, truth, motion=motion),
     )
 
 

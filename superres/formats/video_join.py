@@ -63,7 +63,8 @@ def join_groups(
             lasting = shown_durations(groups, info, cut, whole=not source.missing_bytes())
             pictures = _pictures(groups, info, result.video, cut, lasting)
             picture = next(pictures, None)
-            for packet in _copies(container, result, cut, faults):
+            end = None if source.missing_bytes() else _end_of_sound(container)
+            for packet in _copies(container, result, cut, end, faults):
                 time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
                 while picture is not None and picture.dts * info.time_base <= time:
                     result.write(picture)
@@ -117,8 +118,9 @@ def shown_durations(groups: Sequence[Group], info: VideoInfo, cut: Cut, *, whole
     last = groups[-1].last_duration or (lasting[-1] if lasting else 1)
     if cut.stop is not None:
         last = max(1, min(last, cut.units(cut.stop, info.time_base) - shown[-1]))
-    elif whole and info.end is not None and info.end > shown[-1]:
-        last = info.end - shown[-1]
+    elif whole and info.end is not None and info.end >= shown[-1]:
+        # Of a variable rate it may end with the last picture's time: then that one is hardly shown there either.
+        last = max(1, info.end - shown[-1])
     return dict(zip(shown, [*lasting, last], strict=True))
 
 
@@ -139,12 +141,20 @@ def _pictures(
             yield made
 
 
-def _copies(container: Any, result: Multiplexer, cut: Cut, faults: Faults) -> Iterator[Any]:
-    """Packets of all other streams, untouched but for the shift of a part to 0."""
+def _end_of_sound(container: Any) -> Fraction | None:
+    """When a Matroska file ends, in seconds: its packets tell no duration of their own, and the last may be short."""
+    if "matroska" not in container.format.name or container.duration is None:
+        return None
+    return Fraction(container.duration, 1_000_000)
+
+
+def _copies(container: Any, result: Multiplexer, cut: Cut, end: Fraction | None, faults: Faults) -> Iterator[Any]:
+    """Packets of all other streams, untouched but for the shift of a part to 0, and for sound that outlasts ``end``."""
     if not result.copies:
         return
     av = pyav()
     packets = container.demux([container.streams[index] for index in result.copies])
+    begins: dict[int, int] = {}
     while True:
         try:
             packet = next(packets, None)
@@ -156,6 +166,11 @@ def _copies(container: Any, result: Multiplexer, cut: Cut, faults: Faults) -> It
         if packet.size == 0 and packet.pts is None:
             continue  # only says that a stream is over
         index = packet.stream.index
+        if end is not None and packet.stream.type == "audio" and packet.pts is not None and packet.duration:
+            # What the decoder takes to start lies before 0 here, and counts there.
+            begin = begins.setdefault(index, min(0, packet.pts))
+            left = cut.units(end, packet.time_base) + begin - packet.pts
+            packet.duration = min(packet.duration, left) if left > 0 else packet.duration
         if _kept(packet, cut):
             packet.stream = result.copies[index]
             yield packet

@@ -19,6 +19,8 @@ References:
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +29,12 @@ import numpy.typing as npt
 from superres.errors import OptionError
 from superres.metrics.psnr import check_shapes
 
-__all__ = ["block_motion", "temporal_difference", "warping_error"]
+__all__ = ["Motion", "block_motion", "clip_motion", "temporal_difference", "warping_error"]
 
 Clip = npt.NDArray[Any]
+
+#: Rows and columns in the frame before, int64 (H, W), of every pixel of a frame.
+Motion = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 _BLOCK, _REACH = 16, 7
 # Of the sample range: where the original differs by more from its own moved frame, it was hidden or lit anew.
@@ -58,11 +63,22 @@ def temporal_difference(result: Clip, reference: Clip, data_range: float = 255.0
     return float(np.mean(errors)) * 255 / data_range
 
 
-def warping_error(result: Clip, reference: Clip, data_range: float = 255.0) -> float:
+def clip_motion(reference: Clip) -> list[Motion]:
+    """What :func:`block_motion` finds from each frame of a clip (T, H, W) to the next: T - 1 pairs."""
+    frames = [frame.astype(np.float32) for frame in reference]
+    return [block_motion(before, after) for before, after in itertools.pairwise(frames)]
+
+
+def warping_error(
+    result: Clip, reference: Clip, data_range: float = 255.0, *, motion: Sequence[Motion] | None = None
+) -> float:
     """Mean absolute difference of frames and those before them, moved as the reference moves; in 1/255 of the range.
 
     Arguments and errors as :func:`temporal_difference`.  0 is best; the reference itself has an error above 0, which
     is what its motion does not explain.
+
+    Args:
+        motion: what :func:`clip_motion` told of the reference, for several results of one; None to look for it.
 
     Raises:
         OptionError: also frames smaller than a block of 16 pixels.
@@ -71,18 +87,15 @@ def warping_error(result: Clip, reference: Clip, data_range: float = 255.0) -> f
     if min(result.shape[1:]) < _BLOCK:
         raise OptionError(f"frames of {result.shape[2]} x {result.shape[1]}: expected at least {_BLOCK} pixels a side")
     errors = []
-    for number in range(1, len(result)):
+    for number, (rows, columns) in enumerate(clip_motion(reference) if motion is None else motion, 1):
         before, after = (reference[n].astype(np.float32) for n in (number - 1, number))
-        rows, columns = block_motion(before, after)
         fits = np.abs(before[rows, columns] - after) <= _FITS * data_range
         ours = result[number - 1].astype(np.float32)[rows, columns] - result[number].astype(np.float32)
         errors.append(float(np.abs(ours)[fits].mean()) if fits.any() else 0.0)
     return float(np.mean(errors)) * 255 / data_range
 
 
-def block_motion(
-    before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def block_motion(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> Motion:
     """Where each pixel of a frame was in the one before, by whole blocks and pixels.
 
     Each block of 16 pixels takes the displacement of up to 7 pixels either way whose mean absolute difference is

@@ -10,6 +10,7 @@ from superres.training.perceptual import PerceptualLoss
 from superres.training.recipe import Recipe
 from superres.training.reduction import consistency, reduce_bicubic
 from superres.training.teacher import load_teacher
+from superres.training.warping import warping
 
 __all__ = ["Objective"]
 
@@ -35,7 +36,7 @@ class Objective:
         self.last = [(1.0, load_loss(loss.finish_loss))]
         self.last_from = recipe.steps * (1 - loss.finish)
         self.consistency, self.perceptual, self.taught = loss.consistency, loss.perceptual, teacher.weight
-        self.temporal = loss.temporal
+        self.temporal, self.warping = loss.temporal, loss.warping
         self.features = (
             PerceptualLoss(loss.perceptual_model, loss.perceptual_layers).to(device) if self.perceptual else None
         )
@@ -63,6 +64,8 @@ class Objective:
         parts = [self._pixels(self.pixel, outputs, truth)] if self.pixel else []
         if self.temporal:
             parts.append(self.temporal * temporal(result, truth))
+        if self.warping:
+            parts.append(self.warping * warping(result, truth))
         if self.consistency:
             parts.append(self.consistency * consistency(result, low.float() / 255, self.scale))
         if self.features is not None:

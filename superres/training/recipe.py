@@ -99,6 +99,7 @@ class LossOptions:
         charbonnier: L1, smooth at zero (Lai et al., CVPR 2017).
         fourier: L1 between Fourier coefficients (Cho et al., ICCV 2021); 0.05 goes with ``l1 = 1``.
         temporal: L1 between the changes from frame to frame of the result and of the truth, for ``data.frames``.
+        warping: what the result changes more than the truth along the truth's motion, for ``data.frames``.
         perceptual: distance of the features of another network, named in ``perceptual_model``.
         consistency: L1 between the result, reduced by the bicubic matrices, and the input.
         adversarial: what the discriminator of ``[adversarial]`` makes of the result.
@@ -113,6 +114,7 @@ class LossOptions:
     charbonnier: float = 0.0
     fourier: float = 0.0
     temporal: float = 0.0
+    warping: float = 0.0
     perceptual: float = 0.0
     consistency: float = 0.0
     adversarial: float = 0.0

@@ -102,7 +102,9 @@ def _clips(recipe: Recipe) -> Iterator[_Check]:
     data, loss = recipe.data, recipe.loss
     yield "data.frames", data.frames, data.frames == 0 or data.frames >= 2, "0, or at least 2"
     yield "data.clips", data.clips, data.clips >= 1, "at least 1"
-    yield "loss.temporal", loss.temporal, data.frames > 0 or not loss.temporal, "0 without data.frames"
+    for name in ("temporal", "warping"):
+        weight = getattr(loss, name)
+        yield f"loss.{name}", weight, data.frames > 0 or not weight, "0 without data.frames"
     if data.frames:
         yield "data.planes", data.planes, data.planes == "grey", "'grey' with data.frames"
         yield "data.degradation", data.degradation, data.degradation == "bicubic", "its default with data.frames"

@@ -37,8 +37,11 @@ __all__ = ["GROUP_FRAMES", "upscale_file"]
 
 #: Pictures between forced key frames: what a stopped run may have to do again, and how finely a player can seek.
 GROUP_FRAMES = 120
-# Pictures that wait between decoder and networks, and between networks and encoder.
+# Pictures that wait between decoder and networks.
 _AHEAD = 3
+# Those between networks and encoder: as many as these bytes hold, within bounds.  An encoder that ends a group empties
+# itself, tens of pictures at once, and the networks go on meanwhile.
+_WAITING_BYTES, _WAITING = 64 * 2**20, (3, 48)
 _WARNINGS = 20
 
 
@@ -127,7 +130,7 @@ def _make_groups(
     deinterlace = upscaler.options.video.deinterlace
     decoded = plan.source.frames(plan.info, wanted, faults, deinterlace=deinterlace)
     frames = _enlarged(prefetched(decoded, depth=_AHEAD), plan, upscaler, done, stopped)
-    with closing(prefetched(frames, depth=_AHEAD)) as large:
+    with closing(prefetched(frames, depth=_waiting(plan))) as large:
         try:
             while (first := next(large, None)) is not None:
                 durations: list[int] = []
@@ -140,6 +143,13 @@ def _make_groups(
             stopped.set()  # an interrupt waits for one tile, not for those of a frame
     if not work.groups:
         raise CorruptInputError(f"{plan.source.name}: has no picture in the part asked for that can be decoded")
+
+
+def _waiting(plan: VideoPlan) -> int:
+    """How many pictures of the result may wait for the encoder."""
+    width, height = plan.size
+    held = 3 * width * height * (2 if plan.info.pixels.bits > 8 else 1)  # chroma at full size, to be safe
+    return min(max(_WAITING_BYTES // held, _WAITING[0]), _WAITING[1])
 
 
 def _resumed_at(plan: VideoPlan, work: WorkFolder) -> int:

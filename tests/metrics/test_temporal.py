@@ -5,7 +5,7 @@ import pytest
 from skimage.registration import phase_cross_correlation
 
 from superres.errors import OptionError
-from superres.metrics.temporal import block_motion, temporal_difference, warping_error
+from superres.metrics.temporal import block_motion, clip_motion, temporal_difference, warping_error
 
 
 def texture(height: int = 64, width: int = 80, seed: int = 0) -> np.ndarray:
@@ -59,6 +59,7 @@ def test_flicker_raises_both_and_blur_only_the_difference() -> None:
     flickering = clip + random.normal(0, 4, clip.shape)
     blurred = np.stack([(frame + np.roll(frame, 1, 0) + np.roll(frame, 1, 1)) / 3 for frame in clip])
     assert warping_error(blurred, clip) < 2 < warping_error(flickering, clip)
+    assert warping_error(flickering, clip, motion=clip_motion(clip)) == warping_error(flickering, clip)
     assert temporal_difference(blurred, clip) > temporal_difference(clip, clip) == 0
     expected = np.sqrt(2) * 4 * np.sqrt(2 / np.pi)  # mean magnitude of a difference of two normal numbers
     for metric in (temporal_difference, warping_error):

@@ -28,7 +28,7 @@ RECIPE = Recipe(
     precision="fp32",
     network=NetworkOptions("recurrent_video", (("features", 4), ("layers", 3))),
     data=OPTIONS,
-    loss=LossOptions(l1=0, charbonnier=1, temporal=0.5),
+    loss=LossOptions(l1=0, charbonnier=1, temporal=0.5, warping=0.5),
     optimiser=OptimiserOptions(rate=4e-3, warmup=2),
 )
 
@@ -186,6 +186,7 @@ def test_network_and_data_must_be_of_one_kind(recipe: Recipe, tmp_path: Path) ->
         ({"frames": 1}, {}, r"data\.frames = 1, expected 0, or at least 2"),
         ({"clips": 0}, {}, r"data\.clips = 0, expected at least 1"),
         ({"frames": 0}, {"temporal": 0.1}, r"loss\.temporal = 0.1, expected 0 without data\.frames"),
+        ({"frames": 0}, {"warping": 0.1}, r"loss\.warping = 0.1, expected 0 without data\.frames"),
         ({"planes": "colour"}, {}, r"data\.planes = 'colour', expected 'grey'"),
         ({"degradation": "blind"}, {}, r"data\.degradation = 'blind', expected its default"),
         ({"mixup": 0.5}, {}, r"data\.mixup = 0.5, expected 0 with data\.frames"),
