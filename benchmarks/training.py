@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         recipe = replace(load_recipe(options.recipe), steps=options.blocks * options.steps, warm_start="")
+        recipe = replace(recipe, precision=options.precision or recipe.precision)
         ours, bare = _measure(recipe, options.data, options.blocks, options.steps, options.threads)
     except SuperresError as error:
         print(f"training.py: {error}", file=sys.stderr)
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="the folder that the recipe's data folders lie in")
     parser.add_argument("--blocks", type=int, default=11, help="turns of each loop; the first one is left out")
     parser.add_argument("--steps", type=int, default=100, help="steps per turn")
+    parser.add_argument("--precision", default="", help="in place of the recipe's")
     parser.add_argument("--threads", type=int, default=0, help="cores, 0 for all")
     return parser
 

@@ -51,6 +51,9 @@ def _lanczos3(x: Floats) -> Floats:
     return np.asarray(np.sinc(x) * np.sinc(x / 3.0) * (np.abs(x) < 3))
 
 
+# Samples that are summed at once: they and their products stay in a core's cache.
+_BLOCK = 1 << 15
+
 #: Kernel name -> (function, support in input samples at scale 1).  ``area`` is handled apart: exact overlaps.
 KERNELS: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "bicubic": (_cubic, 4.0),
@@ -99,13 +102,17 @@ class AxisResampler:
         """
         stop = self.out_length if stop is None else stop
         dtype = np.float32 if array.dtype == np.float32 else np.float64
-        moved = np.moveaxis(array, axis, 0)
+        moved = np.ascontiguousarray(np.moveaxis(array, axis, 0))
         indices = self.indices[start:stop] - offset
-        weights = self.weights[start:stop].astype(dtype)
-        shape = (-1,) + (1,) * (moved.ndim - 1)
+        weights = self.weights[start:stop].astype(dtype).reshape(*indices.shape, *(1,) * (moved.ndim - 1))
         result = np.zeros((stop - start, *moved.shape[1:]), dtype)
-        for tap in range(indices.shape[1]):
-            result += weights[:, tap].reshape(shape) * moved[indices[:, tap]]
+        step = max(1, _BLOCK // max(1, math.prod(moved.shape[1:])))
+        products = np.empty((min(step, stop - start), *moved.shape[1:]), dtype)
+        for first in range(0, stop - start, step):
+            rows = slice(first, first + step)
+            sums = result[rows]
+            for tap in range(indices.shape[1]):
+                sums += np.multiply(moved[indices[rows, tap]], weights[rows, tap], out=products[: len(sums)])
         return np.moveaxis(result, 0, axis)
 
     def adjoint(self, array: Array, axis: int) -> Array:

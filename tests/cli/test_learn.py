@@ -175,6 +175,23 @@ def test_a_cache_makes_no_difference_but_to_the_time(recipe: Path, data: Path, t
     assert runs[0] == runs[1] == runs[2]
 
 
+def test_sixteen_times_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The progressive network's last level: trained, exported, and used, like any other."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train").mkdir()
+    random = np.random.default_rng(0)
+    small = Pillow.fromarray(random.integers(0, 255, (9, 8, 3), dtype=np.uint8))
+    small.resize((128, 144), Pillow.Resampling.BICUBIC).save(tmp_path / "train" / "a.png")
+    small.save(tmp_path / "small.png")
+    network = 'architecture = "progressive"\nfeatures = 4\nlayers = 1\nshared = true'
+    text = RECIPE.replace("tiny_x2", "tall_x16").replace("scale = 2", "scale = 16").replace("steps = 6", "steps = 2")
+    (tmp_path / "tall.toml").write_text(text.replace("features = 4\nlayers = 3", network), encoding="utf-8")
+    assert main(["train", "tall.toml", "--data", ".", "--threads", "1", "--export", "models"]) == 0
+    assert main(["upscale", "small.png", "--model", "models/tall", "--scale", "16"]) == 0
+    with Pillow.open(tmp_path / "small_x16.png") as result:
+        assert result.size == (128, 144)
+
+
 def test_recipes_that_start_from_each_other_are_refused(
     recipe: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
