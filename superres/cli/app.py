@@ -366,7 +366,7 @@ def quantize(
     model: Annotated[str, typer.Argument(help="A name from 'superres models', or FOLDER/NAME.")],
     data: Annotated[Path, typer.Option(help="Folder of training pictures.")],
     scale: Annotated[int, typer.Option(help="Which of its networks.")] = 4,
-    steps: Annotated[int, typer.Option(help="Training steps in 8-bit arithmetic; 0 for none.")] = 600,
+    steps: Annotated[int, typer.Option(help="Training steps in 8-bit arithmetic; 0 for none.")] = 0,
     rate: Annotated[float, typer.Option(help="First learning rate of those steps.")] = 2e-4,
     evaluate: Annotated[Path | None, typer.Option(help="Test sets on which the loss is measured.")] = None,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.atomic import replace_file
 from superres.errors import ModelError, TrainingError
-from superres.networks.quantised import LARGEST_CODE, LEVELS, QuantisedStack, step_and_zero, weight_scales
+from superres.networks.quantised import LARGEST_CODE, LEVELS, QuantisedStack, step_and_zero
 from superres.networks.reparam import PlainStack, Skip
 from superres.training.warm import read_graph, read_weights
 
@@ -138,11 +138,11 @@ def export_int8(stack: QuantisedStack, target: Path) -> None:
     parts = _Parts()
     plain = stack.plain
     hidden = parts.rounded("low", 1 / LEVELS, 0)
-    for index, (convolution, limits) in enumerate(zip(plain.hidden(), stack.ranges, strict=True)):
-        summed = parts.convolution(hidden, convolution.weight, convolution.bias, f"layer{index}")
+    for index, (layer, limits) in enumerate(zip(plain.hidden(), stack.ranges, strict=True)):
+        summed = parts.convolution(hidden, layer, stack.steps[index], f"layer{index}")
         active = parts.node("LeakyRelu", [summed], attributes={"alpha": float(plain.slope)})
         hidden = parts.rounded(active, *step_and_zero(*limits))
-    residual = parts.convolution(hidden, plain.last().weight, plain.last().bias, f"layer{len(stack.ranges)}")
+    residual = parts.convolution(hidden, plain.last(), stack.steps[-1], f"layer{len(stack.ranges)}")
     skip = parts.skip("low", plain.skip)
     total = parts.node("Add", [residual, skip])
     parts.node("DepthToSpace", [total], "high", {"blocksize": plain.scale, "mode": "CRD"})
@@ -197,10 +197,9 @@ class _Parts:
         codes = self.node("QuantizeLinear", [source, scale, offset])
         return self.node("DequantizeLinear", [codes, scale, offset])
 
-    def convolution(self, source: str, kernel: Tensor, bias: Tensor | None, name: str) -> str:
-        """A 3x3 convolution with 8-bit weights."""
-        steps = weight_scales(kernel)
-        codes = torch.round(kernel.detach() / steps[:, None, None, None]).clamp(-LARGEST_CODE, LARGEST_CODE)
+    def convolution(self, source: str, layer: nn.Conv2d, steps: Tensor, name: str) -> str:
+        """A 3x3 convolution with 8-bit weights of these steps."""
+        codes = torch.round(layer.weight.detach() / steps[:, None, None, None]).clamp(-LARGEST_CODE, LARGEST_CODE)
         weight = self.node(
             "DequantizeLinear",
             [
@@ -211,6 +210,6 @@ class _Parts:
             attributes={"axis": 0},
         )
         inputs = [source, weight]
-        if bias is not None:
-            inputs.append(self.constant(f"{name}_bias", bias.detach().numpy()))
+        if layer.bias is not None:
+            inputs.append(self.constant(f"{name}_bias", layer.bias.detach().numpy()))
         return self.node("Conv", inputs, attributes={"pads": [1, 1, 1, 1], "kernel_shape": [3, 3]})

@@ -30,7 +30,7 @@ def make_int8(
     folder: Path,
     data: Path,
     *,
-    steps: int = 600,
+    steps: int = 0,
     rate: float = 2e-4,
     threads: int = 0,
     report: Callable[[int, float], None] | None = None,
@@ -42,7 +42,7 @@ def make_int8(
         scale: which of its networks.
         folder: where they lie.
         data: folder of training pictures, searched recursively.
-        steps: training steps in 8-bit arithmetic, 0 for none.
+        steps: training steps in 8-bit arithmetic, where rounding alone loses too much; 0 for none.
         rate: first learning rate of those steps.
         threads: cores, 0 for all.
         report: see :func:`superres.deploy.quantise.train_quantised`.

@@ -76,7 +76,7 @@ def test_no_code_is_beyond_what_two_products_may_be(card: ModelCard) -> None:
     model = graph_of(card)
     layers = kernels(model)
     assert len(layers) == sum(node.op_type == "Conv" for node in model.graph.node) - 1  # the skip is in floats
-    assert max(np.abs(codes.astype(int)).max() for codes in layers) == card.int8.largest == LARGEST_CODE
+    assert max(np.abs(codes.astype(int)).max() for codes in layers) <= card.int8.largest == LARGEST_CODE
 
 
 @pytest.mark.parametrize("runtime", sorted(BACKENDS))
