@@ -82,7 +82,7 @@ class PairCache:
                 return kept["high"], kept["low"] if "low" in kept.files else None
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise TrainingError(f"{path}: damaged ({error}); remove it, and it is made anew") from error
 
     def keep(self, key: str, sides: Sides) -> None:
