@@ -59,7 +59,8 @@ def grey_pair(low: Bytes, high: Bytes, scale: int, random: np.random.Generator) 
         truth, slope = np.float32(255) - truth, -1.0
     if random.random() < _CURVED:
         power = _POWER ** random.uniform(-1, 1)
-        truth = np.float32(255) * np.power(truth / np.float32(255), np.float32(power))
+        # A mean of whites may round to a little more than white, whose inverse has no such power.
+        truth = np.float32(255) * np.power(np.clip(truth / np.float32(255), 0, 1), np.float32(power))
     if random.random() < _FAINT:
         contrast = random.uniform(_CONTRAST, 1)
         truth = truth * np.float32(contrast) + np.float32(random.uniform(0, 255 * (1 - contrast)))

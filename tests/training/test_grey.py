@@ -68,6 +68,16 @@ def test_noise_softness_and_curves_belong_to_the_truth(monkeypatch: pytest.Monke
         assert max(changes) > 5, chosen
 
 
+def test_white_of_any_mix_has_an_inverse_of_any_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    for always in ("_INVERTED", "_CURVED"):
+        monkeypatch.setattr(grey, always, 1.0)
+    for never in ("_NOISY", "_FAINT"):
+        monkeypatch.setattr(grey, never, 0.0)
+    white = np.full((8, 8, 3), 255, np.uint8)
+    for seed in range(60):  # warnings are errors here
+        assert not any(side.any() for side in grey_pair(white, white, 1, generator(seed)))
+
+
 def test_what_else_the_input_lacks_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """An input that is darker than its truth is so after any draw, by as much as contrast and polarity leave of it."""
     monkeypatch.setattr(grey, "_CURVED", 0.0)
