@@ -15,12 +15,22 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cutblur", "decorrelated", "exchanged", "mixed", "turned"]
+from superres.degrade.codec import jpeg
+from superres.degrade.kernels import gaussian_kernel
+from superres.degrade.linear import filter_and_resize
+from superres.resize import resize
+
+__all__ = ["cutblur", "decorrelated", "exchanged", "mixed", "roughened", "turned"]
 
 Bytes = npt.NDArray[np.uint8]
 
 #: Parameter of the Beta distribution of mixup's share, as in Yoo et al.
 _MIXUP = 1.2
+
+# Of what makes an input rough: how likely each is, the strongest noise (standard deviation, of 255), sharpening (times
+# what a blur of this many pixels takes away), and the worst and best compression.
+_SAMPLED, _SHARPENED, _COMPRESSED, _NOISY = 0.4, 0.5, 0.6, 0.3
+_NOISE, _AMOUNT, _BLUR, _QUALITIES = 50.0, 2.5, 1.0, (15, 90)
 
 _ORDERS = tuple(itertools.permutations(range(3)))
 
@@ -81,6 +91,44 @@ def cutblur(low: Bytes, clean: Bytes, random: np.random.Generator) -> Bytes:
     if random.random() < 0.5:
         inside = ~inside
     return np.where(inside[:, :, None], clean, low)
+
+
+def roughened(low: Bytes, high: Bytes, scale: int, random: np.random.Generator) -> tuple[Bytes, Bytes]:
+    """An input as no reduction leaves it: sampled point by point, sharpened, compressed, noisy, or several of these.
+
+    A network that saw reduced photographs alone may answer to a sharpened or compressed text with anything.  The truth
+    holds what was done to the input, interpolated: such a network stays faithful, and learns to leave that as it is.
+
+    Args:
+        low: uint8 (h, w, 3).
+        high: uint8 (scale*h, scale*w, 3).
+        scale: enlargement factor.
+        random: decides what is done, and how strongly.
+
+    Returns:
+        Both sides, of the same shapes.
+    """
+    sampled, sharpened, compressed, noisy = random.random(4) < (_SAMPLED, _SHARPENED, _COMPRESSED, _NOISY)
+    rough = low.astype(np.float32)
+    if sampled:
+        row, column = random.integers(scale, size=2)
+        rough = high[row::scale, column::scale].astype(np.float32)
+    if sharpened:
+        soft = filter_and_resize(rough, gaussian_kernel(_BLUR), rough.shape[:2], "bicubic", 0.5)
+        rough = rough + np.float32(random.uniform(0.3, _AMOUNT)) * (rough - soft)
+    if noisy:
+        planes = 3 if random.random() < 0.5 else 1
+        sigma = random.uniform(1, _NOISE)
+        rough = rough + random.normal(0, sigma, (*rough.shape[:2], planes)).astype(np.float32)
+    made = _rounded(rough)
+    if compressed:
+        made = jpeg(made, int(random.integers(*_QUALITIES)), subsampled=bool(random.random() < 0.5))
+    change = made.astype(np.float32) - low
+    return made, _rounded(high + resize(change, scale=scale))
+
+
+def _rounded(values: npt.NDArray[np.float32]) -> Bytes:
+    return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
 def _average(one: Bytes, other: Bytes, share: np.float32) -> Bytes:

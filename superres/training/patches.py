@@ -11,7 +11,7 @@ import numpy.typing as npt
 from superres.degrade import load_degradation
 from superres.degrade.patch import degrade_patch
 from superres.resize import resize
-from superres.training.augment import cutblur, decorrelated, exchanged, mixed, turned
+from superres.training.augment import cutblur, decorrelated, exchanged, mixed, roughened, turned
 from superres.training.data import Pair
 from superres.training.grey import grey_pair, row_pair
 from superres.training.guided import guided_pair
@@ -85,6 +85,7 @@ class Slot:
         cutblur: whether the input gets a clean part.
         colour: whether channels are exchanged.
         decorrelate: whether each channel is turned and inverted on its own.
+        rough: whether the input is sampled, sharpened, compressed or noisy.
         seed: of all that is drawn on the way: (seed, step, slot).
     """
 
@@ -95,11 +96,13 @@ class Slot:
     colour: bool
     seed: tuple[int, int, int]
     decorrelate: bool = False
+    rough: bool = False
 
     @property
     def draws(self) -> bool:
         """Whether anything is left to chance: making a generator takes longer than cutting a patch."""
-        return self.cutblur or self.colour or self.decorrelate or self.other is not None or self.cut.low is None
+        changed = self.cutblur or self.colour or self.decorrelate or self.rough
+        return changed or self.other is not None or self.cut.low is None
 
 
 def cut(pair: Pair, top: int, left: int, patch: int, scale: int, turn: int) -> Cut:
@@ -144,7 +147,9 @@ def _colours(slot: Slot, scale: int, options: DataOptions) -> tuple[Bytes, Bytes
         low, high = mixed(low, high, *_sides(slot.other, slot.patch, scale, options.degradation, random), random)
     if slot.colour:
         low, high = exchanged(low, high, random)
-    return decorrelated(low, high, random) if slot.decorrelate else (low, high)
+    if slot.decorrelate:
+        low, high = decorrelated(low, high, random)
+    return roughened(low, high, scale, random) if slot.rough else (low, high)
 
 
 def _sides(

@@ -54,6 +54,8 @@ class DataOptions:
             (Yoo et al., CVPR 2020).
         colour: share of the patches whose colour channels are exchanged.
         decorrelated: share of the patches whose channels are turned and inverted each on its own.
+        rough: share of the patches whose input is sampled, sharpened, compressed or noisy, and whose truth holds that
+            too, interpolated: what a faithful network should leave as it is.
         generated: share of the patches cut from generated pictures: text, line art, textures, dead leaves.
         frames: frames of a patch, for networks of video; 0 for pictures.  Clips are filmed from the pictures, reduced
             and compressed (:mod:`superres.degrade.video`); their planes are ``grey``.
@@ -71,6 +73,7 @@ class DataOptions:
     cutblur: float = 0.0
     colour: float = 0.0
     decorrelated: float = 0.0
+    rough: float = 0.0
     generated: float = 0.0
     frames: int = 0
     clips: int = 1000

@@ -133,7 +133,7 @@ class BatchSource:
 
     def _slot(self, seed: tuple[int, int, int], patch: int, draw: _Draw) -> Slot:
         options, own = self._options, self._cut(draw, patch)
-        if not (options.mixup or options.cutblur or options.colour or options.decorrelated):
+        if not (options.mixup or options.cutblur or options.colour or options.decorrelated or options.rough):
             return Slot(patch, own, None, False, False, seed)
         # A stream of its own: what is done to a patch moves no other draw.
         random = np.random.default_rng((*seed, 1))
@@ -143,7 +143,8 @@ class BatchSource:
             index = min(int(np.searchsorted(self._cumulative, random.random(), side="right")), len(self._pairs) - 1)
             other = self._cut(self._place(index, patch, random), patch)
         apart = bool(random.random() < options.decorrelated)
-        return Slot(patch, own, other, bool(blurring), bool(colouring), seed, apart)
+        rough = bool(random.random() < options.rough)
+        return Slot(patch, own, other, bool(blurring), bool(colouring), seed, apart, rough)
 
     def _cut(self, draw: _Draw, patch: int) -> Cut:
         index, top, left, turn = draw

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.degrade import load_degradation
-from superres.training.augment import cutblur, decorrelated, exchanged, mixed, turned
+from superres.training.augment import cutblur, decorrelated, exchanged, mixed, roughened, turned
 
 from .conftest import noise
 
@@ -39,6 +39,31 @@ def test_each_channel_is_turned_and_inverted_on_its_own_and_alike_on_both_sides(
     for channel in range(3):
         ways = [turned(high[..., channel], turn) ^ np.uint8(255 * way) for turn in range(8) for way in (0, 1)]
         assert sum(np.array_equal(new_high[..., channel], way) for way in ways) == 1
+
+
+@given(st.integers(0, 1000), st.sampled_from((2, 3, 4)))
+def test_the_truth_of_a_rough_input_holds_its_roughness(seed: int, scale: int) -> None:
+    """Reduced again it is the rough input, but for clipping and for what interpolation takes from fine noise."""
+    high = noise(32 * scale, 24 * scale, 2) // 8 + np.uint8(112)
+    reduce = load_degradation("bicubic")
+    low = reduce(high, scale)
+    new_low, new_high = roughened(low, high, scale, np.random.default_rng(seed))
+    assert new_low.dtype == new_high.dtype == np.uint8
+    assert new_low.shape == low.shape and new_high.shape == high.shape
+    before = np.abs(new_low.astype(int) - low).mean()
+    after = np.abs(new_low.astype(int) - reduce(new_high, scale)).mean()
+    assert after <= 0.6 * before + 0.5
+    again = roughened(low, high, scale, np.random.default_rng(seed))
+    assert np.array_equal(again[0], new_low) and np.array_equal(again[1], new_high)
+
+
+def test_inputs_are_made_rough_in_many_ways() -> None:
+    high = noise(64, 64, 2)
+    low = load_degradation("bicubic")(high, 4)
+    changes = [
+        float(np.abs(roughened(low, high, 4, np.random.default_rng(k))[0].astype(int) - low).mean()) for k in range(64)
+    ]
+    assert min(changes) < 4 and max(changes) > 25
 
 
 @given(st.integers(0, 1000))
