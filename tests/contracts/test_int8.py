@@ -31,7 +31,7 @@ def graph_of(card: ModelCard) -> onnx.ModelProto:
 def kernels(model: onnx.ModelProto) -> list[Codes]:
     """(out, in, 3, 3) of every layer, in order."""
     constants = model.graph.initializer
-    return [numpy_helper.to_array(t) for t in constants if t.data_type == TensorProto.INT8 and len(t.dims) == 4]
+    return [numpy_helper.to_array(t).copy() for t in constants if t.data_type == TensorProto.INT8 and len(t.dims) == 4]
 
 
 def layer_alone(codes: Codes) -> bytes:
