@@ -140,7 +140,7 @@ class TrainingRun:
         pairs = load_pairs(find_pictures(data, options.folders), recipe.scale, options, cache=kept)
         drawn = generate_pairs(recipe.scale, options, recipe.seed, cache=kept) if options.generated else []
         if recipe.teacher.blend:
-            pairs = softened(pairs, recipe.scale, recipe.teacher, self._threads, kept)
+            pairs = softened(pairs, recipe.scale, recipe.teacher_model, recipe.teacher.blend, self._threads, kept)
         return BatchSource(
             pairs, recipe.scale, options, recipe.seed, steps=recipe.steps, drawn=drawn, rank=rank, ranks=ranks
         )

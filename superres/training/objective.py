@@ -40,7 +40,9 @@ class Objective:
         self.features = (
             PerceptualLoss(loss.perceptual_model, loss.perceptual_layers).to(device) if self.perceptual else None
         )
-        self.teacher = load_teacher(teacher.model, recipe.scale, device) if teacher.model and teacher.weight else None
+        self.teacher = (
+            load_teacher(recipe.teacher_model, recipe.scale, device) if teacher.model and teacher.weight else None
+        )
 
     def finishing(self, step: int) -> bool:
         """Whether this step belongs to the end, where ``finish_loss`` stands alone."""

@@ -186,7 +186,8 @@ class TeacherOptions:
     """``[teacher]``: a trained model that the network learns from beside the truth (distillation).
 
     Attributes:
-        model: a shipped family such as ``quality``, ``FOLDER/NAME``, or a ``checkpoint.pt``; empty for none.
+        model: a shipped family such as ``quality``, ``FOLDER/NAME``, a ``checkpoint.pt``, or ``warm_start`` for the model
+            that the training starts from; empty for none.
         weight: of the L1 distance to the teacher's result, which every step works out.
         blend: share of the teacher's result, the mean over eight flips and turns, in the truth that every loss compares
             with: worked out once for each picture, see :mod:`superres.training.softened`; generated ones keep theirs.
@@ -235,6 +236,12 @@ class Recipe:
     adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
     optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
+
+    @property
+    def teacher_model(self) -> str:
+        """``teacher.model``, with ``warm_start`` replaced by that model's name: a family, or ``FOLDER/NAME``."""
+        name = self.teacher.model
+        return self.warm_start.removesuffix(f"_x{self.scale}") if name == "warm_start" else name
 
     def __post_init__(self) -> None:
         """Check every value.

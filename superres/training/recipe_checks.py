@@ -40,6 +40,8 @@ def _plain(recipe: Recipe) -> Iterator[_Check]:
     share = recipe.warm_share
     yield "warm_share", share, share == 0 or (0 < share < 1 and bool(recipe.warm_start)), "0 to 1, of a warm_start"
     yield "teacher.weight", recipe.teacher.weight, recipe.teacher.weight >= 0, "at least 0"
+    taught = recipe.teacher.model != "warm_start" or bool(recipe.warm_start)
+    yield "teacher.model", recipe.teacher.model, taught, "a model, or a warm_start"
     blend = recipe.teacher.blend
     yield "teacher.blend", blend, blend == 0 or (0 < blend <= 1 and bool(recipe.teacher.model)), "0 to 1, of a model"
 

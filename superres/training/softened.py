@@ -23,7 +23,6 @@ from superres.image import Image
 from superres.pipeline import Options, Upscaler
 from superres.training.cache import PairCache
 from superres.training.data import Pair
-from superres.training.recipe import TeacherOptions
 from superres.zoo import load_model, locate
 
 __all__ = ["mixed_truth", "softened"]
@@ -32,14 +31,15 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def softened(
-    pairs: Sequence[Pair], scale: int, teacher: TeacherOptions, threads: int, cache: PairCache | None = None
+    pairs: Sequence[Pair], scale: int, model: str, blend: float, threads: int, cache: PairCache | None = None
 ) -> list[Pair]:
-    """Pairs whose truth holds ``teacher.blend`` of the teacher's result, which is the mean over eight flips and turns.
+    """Pairs whose truth holds a share of a teacher's result, which is the mean over eight flips and turns.
 
     Args:
         pairs: with low resolution.
         scale: enlargement factor.
-        teacher: model and share.
+        model: the teacher: a family of the zoo, or ``FOLDER/NAME``.
+        blend: the share.
         threads: cores, 0 for all.
         cache: keeps the teacher's results; None for none.
 
@@ -51,16 +51,16 @@ def softened(
     """
     if any(pair.low is None for pair in pairs):
         raise OptionError(
-            f"teacher.blend = {teacher.blend} with a random data.degradation: every patch would need a result of its "
+            f"teacher.blend = {blend} with a random data.degradation: every patch would need a result of its "
             "own; expected 'bicubic', or teacher.weight in its place"
         )
-    if teacher.model.endswith(".pt"):
-        raise OptionError(f"teacher.blend with teacher.model = {teacher.model!r}: expected a model, see --export")
-    folder, name = locate(teacher.model)
+    if model.endswith(".pt"):
+        raise OptionError(f"teacher.blend with teacher.model = {model!r}: expected a model, see --export")
+    folder, name = locate(model)
     digest = load_model(name, scale, folder).card.sha256
-    options = Options(scale=scale, model=teacher.model, precision="fp32", threads=threads, ensemble=True)
+    options = Options(scale=scale, model=model, precision="fp32", threads=threads, ensemble=True)
     with Upscaler(options) as upscaler:
-        return [_softened(pair, upscaler, teacher.blend, digest, cache) for pair in pairs]
+        return [_softened(pair, upscaler, blend, digest, cache) for pair in pairs]
 
 
 def mixed_truth(truth: Bytes, taught: Bytes, share: float) -> Bytes:

@@ -27,11 +27,11 @@ def test_the_truth_holds_the_share_of_the_teachers_mean_over_turns(pair: Pair, t
     model = str(tiny_folder / "tiny")
     with Upscaler(Options(scale=2, model=model, precision="fp32", ensemble=True)) as upscaler:
         taught = upscaler.image(Image.from_array(np.asarray(pair.low))).samples
-    (result,) = softened([pair], 2, TeacherOptions(model, blend=0.25), 1)
+    (result,) = softened([pair], 2, model, 0.25, 1)
     assert result.low is pair.low and result.name == pair.name
     expected = np.floor(0.75 * pair.high.astype(float) + 0.25 * taught + 0.5)
     assert np.abs(result.high - expected).max() <= 1 and np.mean(result.high != expected) < 0.01
-    (whole,) = softened([pair], 2, TeacherOptions(model, blend=1.0), 1)
+    (whole,) = softened([pair], 2, model, 1.0, 1)
     assert np.array_equal(whole.high, taught)
 
 
@@ -41,10 +41,10 @@ def test_mixing_rounds_half_up() -> None:
 
 
 def test_results_are_kept_for_each_teacher(pair: Pair, tiny_folder: Path, tmp_path: Path) -> None:
-    cache, teacher = PairCache(tmp_path, 2, "bicubic"), TeacherOptions(str(tiny_folder / "tiny"), blend=0.5)
-    (first,) = softened([pair], 2, teacher, 1, cache)
+    cache, teacher = PairCache(tmp_path, 2, "bicubic"), str(tiny_folder / "tiny")
+    (first,) = softened([pair], 2, teacher, 0.5, 1, cache)
     (kept,) = tmp_path.iterdir()
-    (again,) = softened([pair], 2, replace(teacher, blend=1.0), 1, cache)
+    (again,) = softened([pair], 2, teacher, 1.0, 1, cache)
     assert [kept] == [*tmp_path.iterdir()]
     assert np.array_equal(mixed_truth(pair.high, again.high, 0.5), first.high)
     assert cache.key_of_result("another", np.asarray(pair.low)) != kept.stem
@@ -52,9 +52,17 @@ def test_results_are_kept_for_each_teacher(pair: Pair, tiny_folder: Path, tmp_pa
 
 def test_what_cannot_be_is_told(pair: Pair, tiny_folder: Path) -> None:
     with pytest.raises(OptionError, match="random data.degradation"):
-        softened([replace(pair, low=None)], 2, TeacherOptions(str(tiny_folder / "tiny"), blend=0.5), 1)
+        softened([replace(pair, low=None)], 2, str(tiny_folder / "tiny"), 0.5, 1)
     with pytest.raises(OptionError, match="expected a model"):
-        softened([pair], 2, TeacherOptions("runs/one/checkpoint.pt", blend=0.5), 1)
+        softened([pair], 2, "runs/one/checkpoint.pt", 0.5, 1)
     for teacher in (TeacherOptions("", blend=0.5), TeacherOptions("standard", blend=1.5)):
         with pytest.raises(OptionError, match=r"teacher\.blend = .*expected 0 to 1, of a model"):
             Recipe("one_x2", 2, 5, teacher=teacher)
+
+
+def test_the_start_may_be_the_teacher() -> None:
+    teacher = TeacherOptions("warm_start", blend=0.5)
+    assert Recipe("one_x2", 2, 5, warm_start="models/old_x2", teacher=teacher).teacher_model == "models/old"
+    assert Recipe("one_x2", 2, 5, teacher=replace(teacher, model="other")).teacher_model == "other"
+    with pytest.raises(OptionError, match=r"teacher\.model = 'warm_start', expected a model, or a warm_start"):
+        Recipe("one_x2", 2, 5, teacher=teacher)
