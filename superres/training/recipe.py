@@ -186,8 +186,8 @@ class TeacherOptions:
     """``[teacher]``: a trained model that the network learns from beside the truth (distillation).
 
     Attributes:
-        model: a shipped family such as ``quality``, ``FOLDER/NAME``, a ``checkpoint.pt``, or ``warm_start`` for the model
-            that the training starts from; empty for none.
+        model: a shipped family such as ``standard``, ``FOLDER/NAME``, a ``checkpoint.pt``, or ``warm_start`` for the
+            model that the training starts from; empty for none.
         weight: of the L1 distance to the teacher's result, which every step works out.
         blend: share of the teacher's result, the mean over eight flips and turns, in the truth that every loss compares
             with: worked out once for each picture, see :mod:`superres.training.softened`; generated ones keep theirs.
