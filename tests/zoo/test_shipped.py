@@ -15,6 +15,7 @@ from tiny_models import picture
 
 from superres.backends import Backend
 from superres.backends.openvino import has_bf16
+from superres.degrade.codec import jpeg
 from superres.image import Image
 from superres.pipeline import Options, Upscaler
 from superres.zoo import ZOO, ModelCard, list_cards, load_model
@@ -65,6 +66,24 @@ def test_the_digests(card: ModelCard) -> None:
         if expected:
             contents = (Path(ZOO) / f"{card.stem}{suffix}").read_bytes()
             assert hashlib.sha256(contents).hexdigest() == expected
+
+
+def test_compressed_strokes_do_not_blow_up(card: ModelCard, run: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Sharper than any reduction, and with the ringing of JPEG: text of a screen looks like that."""
+    if card.name not in ("standard", "realtime"):
+        pytest.skip(f"{card.name} is not held to it: README, Limits")
+    random = np.random.default_rng(1)
+    strokes = np.zeros((96, 96, 3), np.uint8)
+    for _ in range(60):
+        (y, x), length, width = random.integers(96, size=2), int(random.integers(4, 24)), int(random.integers(1, 3))
+        value = 255 * int(random.integers(2))
+        if random.random() < 0.5:
+            strokes[y : y + length, x : x + width] = value
+        else:
+            strokes[y : y + width, x : x + length] = value
+    large = run(np.ascontiguousarray((jpeg(strokes, 60).astype(np.float32) / 255).transpose(2, 0, 1)[None]))
+    assert large.min() > -0.6
+    assert large.max() < 2
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15])
