@@ -124,11 +124,12 @@ def roughened(low: Bytes, high: Bytes, scale: int, random: np.random.Generator) 
     if compressed:
         made = jpeg(made, int(random.integers(*_QUALITIES)), subsampled=bool(random.random() < 0.5))
     change = made.astype(np.float32) - low
-    return made, _rounded(high + resize(change, scale=scale))
+    added = resize(change, scale=scale).astype(np.float32)
+    return made, _rounded(high.astype(np.float32) + added)
 
 
 def _rounded(values: npt.NDArray[np.float32]) -> Bytes:
-    return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values + np.float32(0.5), 0, 255), np.uint8)
 
 
 def _average(one: Bytes, other: Bytes, share: np.float32) -> Bytes:
