@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ def test_there_are_recipes() -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_of_the_project_loads(path: Path) -> None:
     recipe = load_recipe(path)
-    # A first or second stage has the name of what comes of it.
-    assert recipe.name == path.stem.removesuffix("_start").removesuffix("_second")
+    # A stage before the last has the name of what comes of it.
+    assert recipe.name == re.sub("_(start|second|third)$", "", path.stem)
     assert recipe.name.endswith(f"_x{recipe.scale}")
     if recipe.warm_start.endswith(".toml"):
         assert (path.parent / recipe.warm_start) in RECIPES
