@@ -29,7 +29,7 @@ from superres.pipeline import Options, Upscaler
 from superres.resize import axis_resampler
 from superres.training.row_start import row_start
 from superres.training.rows import enlarge_rows
-from superres.workflows.self_trained import SelfTrained, own_factor
+from superres.workflows.self_trained import STEPS, SelfTrained, own_factor
 from superres.workflows.through_plane import MakeNetwork, PlaneNetwork, cubic_network, enlarge_axis, shipped_network
 from superres.workflows.volume import picture_enlarger
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--middle", type=int, default=0, help="voxels of the first two axes that are used; 0 for all")
     made.add_argument("--only", nargs="+", choices=tuple(_VOLUMES), default=list(_VOLUMES))
     made.add_argument("--ways", nargs="+", choices=_WAYS, default=["cubic", "shipped", "self"])
-    made.add_argument("--steps", type=int, default=None, help="of the trainings; as usual if left out")
+    made.add_argument("--steps", type=int, default=STEPS, help="of the trainings")
     options = made.parse_args(arguments)
     print("| data | voxels | scale | way | dB | over cubic | keeps % | seconds | processor |")
     print("|-|-|-:|-|-:|-:|-:|-:|-:|")
@@ -89,9 +89,7 @@ def _middle(whole: Floats, side: int) -> Floats:
     return whole[first, second]
 
 
-def _ways(
-    wanted: Sequence[str], upscaler: Upscaler, threads: int, steps: int | None
-) -> Iterator[tuple[str, MakeNetwork]]:
+def _ways(wanted: Sequence[str], upscaler: Upscaler, threads: int, steps: int) -> Iterator[tuple[str, MakeNetwork]]:
     for way in wanted:
         if way == "cubic":
             yield way, cubic_network

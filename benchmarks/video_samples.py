@@ -24,6 +24,7 @@ import numpy as np
 
 from superres.backends import Backend, Precision, open_backend
 from superres.backends.base import Bytes, Floats
+from superres.errors import InferenceError
 from superres.formats import Limits
 from superres.formats.video import probe_video
 from superres.options import VideoOptions
@@ -44,10 +45,10 @@ class _Repeating:
         return np.repeat(np.repeat(batch, 2, axis=2), 2, axis=3)
 
     def run_bytes(self, batch: Bytes) -> Bytes:
-        raise NotImplementedError("opened in fp32")
+        raise InferenceError("a stand-in in fp32: use run")
 
     def step(self, frames: Floats, state: Floats | None) -> tuple[Floats, Floats]:
-        raise NotImplementedError("a network of pictures")
+        raise InferenceError("a stand-in for pictures: use run")
 
     def close(self) -> None:
         """Nothing is held."""

@@ -270,8 +270,7 @@ class Upscaler:
         """
         size = self.target(info, name)
         chain = self.chain(info, size)
-        exact = size == (info.width * chain.scale, info.height * chain.scale)
-        columns, rows = _tile_size(info, chain, self.options, exact, 1)
+        columns, rows = _tile_size(info, chain, self.options, _exact(info, size, chain.scale), 1)
         return chain.lanes + 1 if chain.lanes > 1 and columns >= info.width and rows >= info.height else 1
 
     def begin(
@@ -505,7 +504,7 @@ class Upscaler:
         """
         options = self.options
         scale = cards[0].scale
-        exact = len(cards) == 1 and size == (info.width * scale, info.height * scale)
+        exact = len(cards) == 1 and _exact(info, size, scale)
         plain = info.dtype == np.uint8 and not info.alpha
         if options.precision == "int8" and not (exact and plain):
             scales = sorted(self._families[cards[0].name])
@@ -546,7 +545,7 @@ class Upscaler:
             SuperresError: see :mod:`superres.errors`.
         """
         chain = self.chain(info, size)
-        exact = size == (info.width * chain.scale, info.height * chain.scale)
+        exact = _exact(info, size, chain.scale)
         columns, rows = _tile_size(info, chain, self.options, exact, lanes or chain.lanes)
         source = prefetched((reader.read(a, min(a + rows, info.height)) for a in range(0, info.height, rows)), depth=1)
         planes = (rows_read if chain.precision == "int8" else prepared(rows_read, info) for rows_read in source)
@@ -609,6 +608,11 @@ class MemoryReader:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _exact(info: PictureInfo, size: tuple[int, int], scale: int) -> bool:
+    """Whether the networks alone lead to the result's (width, height), with nothing to resize after them."""
+    return size == (info.width * scale, info.height * scale)
 
 
 def _tile_size(info: PictureInfo, chain: NetworkChain, options: Options, exact: bool, lanes: int) -> tuple[int, int]:

@@ -27,6 +27,11 @@ app = typer.Typer(
 )
 app.add_typer(benchmark_app, name="benchmark")
 
+#: Of ``train`` and ``finetune``.
+_Cache = Annotated[
+    Path | None, typer.Option(help="Folder that keeps decoded pictures, some 1 MB each: later starts are quick.")
+]
+
 
 def parse_size(text: str) -> tuple[int, int]:
     """``3840x2160``, ``3840x`` or ``x2160`` -> (width, height), 0 for a side that follows.
@@ -234,9 +239,7 @@ def train(
     validate: Annotated[Path | None, typer.Option(help="Folder of pictures to measure on the way.")] = None,
     validate_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 1000,
     precision: Annotated[str, typer.Option(help="bf16, fp32 or fp16 in place of the recipe's.")] = "",
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder that keeps decoded pictures, some 1 MB each: later starts are quick.")
-    ] = None,
+    cache: _Cache = None,
 ) -> None:
     """Train a network by a recipe; a stopped run continues from its checkpoint."""
     from superres.cli.learn import RunOptions, run_training
@@ -266,9 +269,7 @@ def finetune(
     precision: Annotated[
         str, typer.Option(help="bf16, fp32 or fp16.  [default: the model's, where this processor has it]")
     ] = "",
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder that keeps decoded pictures, some 1 MB each: later starts are quick.")
-    ] = None,
+    cache: _Cache = None,
 ) -> None:
     """Continue a trained model on your own pictures (transfer learning)."""
     from superres.cli.learn import RunOptions, finetune_model

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -154,9 +155,8 @@ def _look(source: Path, options: Options) -> tuple[str, PictureInfo | None]:
         suffix = result_suffix(kind, lossy=False, animated=False, wanted=options.format, suffix=split_name(source)[1])
         return suffix, None
     animated = is_animated(source)
-    reader = open_reader(source, limits=options.limits)
-    info = reader.info
-    reader.close()
+    with closing(open_reader(source, limits=options.limits)) as reader:
+        info = reader.info
     return result_suffix(info.format, info.lossy, animated, options.format), None if animated else info
 
 

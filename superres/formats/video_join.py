@@ -170,7 +170,8 @@ def _copies(container: Any, result: Multiplexer, cut: Cut, end: Fraction | None,
             # What the decoder takes to start lies before 0 here, and counts there.
             begin = begins.setdefault(index, min(0, packet.pts))
             left = cut.units(end, packet.time_base) + begin - packet.pts
-            packet.duration = min(packet.duration, left) if left > 0 else packet.duration
+            if left > 0:
+                packet.duration = min(packet.duration, left)
         if _kept(packet, cut):
             packet.stream = result.copies[index]
             yield packet

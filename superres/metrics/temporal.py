@@ -29,16 +29,18 @@ import numpy.typing as npt
 from superres.errors import OptionError
 from superres.metrics.psnr import check_shapes
 
-__all__ = ["Motion", "block_motion", "clip_motion", "temporal_difference", "warping_error"]
+__all__ = ["BLOCK", "FITS", "Motion", "block_motion", "clip_motion", "temporal_difference", "warping_error"]
 
 Clip = npt.NDArray[Any]
 
 #: Rows and columns in the frame before, int64 (H, W), of every pixel of a frame.
 Motion = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
-_BLOCK, _REACH = 16, 7
-# Of the sample range: where the original differs by more from its own moved frame, it was hidden or lit anew.
-_FITS = 0.04
+#: Pixels a side of what moves as one.
+BLOCK = 16
+_REACH = 7
+#: Of the sample range: where the original differs by more from its own moved frame, it was hidden or lit anew.
+FITS = 0.04
 
 
 def temporal_difference(result: Clip, reference: Clip, data_range: float = 255.0) -> float:
@@ -84,12 +86,12 @@ def warping_error(
         OptionError: also frames smaller than a block of 16 pixels.
     """
     _check(result, reference)
-    if min(result.shape[1:]) < _BLOCK:
-        raise OptionError(f"frames of {result.shape[2]} x {result.shape[1]}: expected at least {_BLOCK} pixels a side")
+    if min(result.shape[1:]) < BLOCK:
+        raise OptionError(f"frames of {result.shape[2]} x {result.shape[1]}: expected at least {BLOCK} pixels a side")
     errors = []
     for number, (rows, columns) in enumerate(clip_motion(reference) if motion is None else motion, 1):
         before, after = (reference[n].astype(np.float32) for n in (number - 1, number))
-        fits = np.abs(before[rows, columns] - after) <= _FITS * data_range
+        fits = np.abs(before[rows, columns] - after) <= FITS * data_range
         ours = result[number - 1].astype(np.float32)[rows, columns] - result[number].astype(np.float32)
         errors.append(float(np.abs(ours)[fits].mean()) if fits.any() else 0.0)
     return float(np.mean(errors)) * 255 / data_range
@@ -108,7 +110,7 @@ def block_motion(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]
         Rows and columns in ``before``, int64 (H, W), within the frame.
     """
     height, width = after.shape
-    edges = [np.arange(0, length, _BLOCK) for length in (height, width)]
+    edges = [np.arange(0, length, BLOCK) for length in (height, width)]
     padded = np.pad(before, _REACH, mode="edge")
     shifts = [(y, x) for y in range(-_REACH, _REACH + 1) for x in range(-_REACH, _REACH + 1)]
     shifts.sort(key=lambda shift: shift[0] ** 2 + shift[1] ** 2)
@@ -118,7 +120,7 @@ def block_motion(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]
         sums = np.add.reduceat(np.abs(moved - after), edges[0], axis=0)
         costs.append(np.add.reduceat(sums, edges[1], axis=1))
     best = np.array(shifts)[np.argmin(np.stack(costs), axis=0)]  # blocks down, blocks across, 2
-    spread = best.repeat(_BLOCK, axis=0)[:height].repeat(_BLOCK, axis=1)[:, :width]
+    spread = best.repeat(BLOCK, axis=0)[:height].repeat(BLOCK, axis=1)[:, :width]
     rows = np.clip(np.arange(height)[:, None] + spread[:, :, 0], 0, height - 1)
     columns = np.clip(np.arange(width)[None, :] + spread[:, :, 1], 0, width - 1)
     return rows, columns

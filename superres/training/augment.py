@@ -20,7 +20,7 @@ from superres.degrade.kernels import gaussian_kernel
 from superres.degrade.linear import filter_and_resize
 from superres.resize import resize
 
-__all__ = ["cutblur", "decorrelated", "exchanged", "mixed", "roughened", "turned"]
+__all__ = ["averaged", "cutblur", "decorrelated", "exchanged", "mixed", "roughened", "rounded", "turned"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -72,7 +72,7 @@ def mixed(
 ) -> tuple[Bytes, Bytes]:
     """Mixup: both pairs averaged with one share, Beta(1.2, 1.2); rounded to 8 bits."""
     share = np.float32(random.beta(_MIXUP, _MIXUP))
-    return _average(low, other_low, share), _average(high, other_high, share)
+    return averaged(low, other_low, share), averaged(high, other_high, share)
 
 
 def cutblur(low: Bytes, clean: Bytes, random: np.random.Generator) -> Bytes:
@@ -120,18 +120,23 @@ def roughened(low: Bytes, high: Bytes, scale: int, random: np.random.Generator) 
         planes = 3 if random.random() < 0.5 else 1
         sigma = random.uniform(1, _NOISE)
         rough = rough + random.normal(0, sigma, (*rough.shape[:2], planes)).astype(np.float32)
-    made = _rounded(rough)
+    made = rounded(rough)
     if compressed:
         made = jpeg(made, int(random.integers(*_QUALITIES)), subsampled=bool(random.random() < 0.5))
     change = made.astype(np.float32) - low
     added = resize(change, scale=scale).astype(np.float32)
-    return made, _rounded(high.astype(np.float32) + added)
+    return made, rounded(high.astype(np.float32) + added)
 
 
-def _rounded(values: npt.NDArray[np.float32]) -> Bytes:
+def rounded(values: npt.NDArray[np.float32]) -> Bytes:
+    """Values in 0 .. 255 as uint8, rounded half up; what lies beyond is clipped."""
     return np.asarray(np.clip(values + np.float32(0.5), 0, 255), np.uint8)
 
 
-def _average(one: Bytes, other: Bytes, share: np.float32) -> Bytes:
-    mean = one * share + other * (1 - share)
-    return (mean + np.float32(0.5)).astype(np.uint8)
+def averaged(one: Bytes, other: Bytes, share: float | np.float32) -> Bytes:
+    """``share`` of ``one`` and the rest of ``other``, uint8 of one shape, rounded half up.
+
+    >>> averaged(np.uint8([10, 100]), np.uint8([0, 100]), 0.75).tolist()
+    [8, 100]
+    """
+    return rounded(one * np.float32(share) + other * np.float32(1 - share))

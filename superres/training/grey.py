@@ -7,14 +7,13 @@ network that is trained on photographs.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from superres.degrade.kernels import gaussian_kernel
 from superres.degrade.linear import filter_and_resize
 from superres.resize import resize
+from superres.training.augment import rounded
 
 __all__ = ["grey_pair", "random_mix", "row_pair"]
 
@@ -73,7 +72,7 @@ def grey_pair(low: Bytes, high: Bytes, scale: int, random: np.random.Generator) 
         truth = truth + random.standard_normal(truth.shape, np.float32) * np.float32(random.uniform(0, _NOISE))
     truth = np.clip(truth if late else _soft(truth, softness), 0, 255)
     besides = (_mixed(low, weights) - _reduced(plain, scale)) * np.float32(slope)
-    return _bytes(_reduced(truth, scale) + besides), _bytes(truth)
+    return rounded(_reduced(truth, scale) + besides), rounded(truth)
 
 
 def row_pair(low: Bytes, high: Bytes, scale: int, random: np.random.Generator) -> tuple[Bytes, Bytes]:
@@ -89,7 +88,7 @@ def row_pair(low: Bytes, high: Bytes, scale: int, random: np.random.Generator) -
     first = int(random.integers(plane.shape[1] - width + 1))
     thin = plane[:, first : first + width]
     thick = thin.reshape(height, scale, width, 1).mean(axis=1, dtype=np.float32)
-    return _bytes(thick), thin
+    return rounded(thick), thin
 
 
 def random_mix(random: np.random.Generator) -> Floats:
@@ -117,7 +116,3 @@ def _soft(plane: Floats, sigma: float) -> Floats:
     if sigma <= 0:
         return plane
     return filter_and_resize(plane, gaussian_kernel(sigma), plane.shape[:2], "bicubic", _TOLERANCE)
-
-
-def _bytes(values: npt.NDArray[Any]) -> Bytes:
-    return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)

@@ -16,6 +16,9 @@ __all__ = ["check_recipe"]
 # A key, its value, whether that is good, what was expected.
 _Check = tuple[str, object, bool, str]
 
+# Of ``data``: shares of the patches.
+_SHARES = ("mixup", "cutblur", "colour", "decorrelated", "rough", "generated")
+
 
 def check_recipe(recipe: Recipe) -> None:
     """Refuse values out of their range.
@@ -67,7 +70,7 @@ def _data(data: DataOptions) -> Iterator[_Check]:
     sound = all(patch >= 8 and batch >= 1 for _, patch, batch in data.patches)
     rows = "rows [from, patch, batch]: from between 0 and 1 and rising, patch at least 8, batch at least 1"
     yield "data.patches", data.patches, rising and sound, rows
-    for name in ("mixup", "cutblur", "colour", "decorrelated", "rough", "generated"):
+    for name in _SHARES:
         yield _share(f"data.{name}", getattr(data, name))
 
 
@@ -111,7 +114,7 @@ def _clips(recipe: Recipe) -> Iterator[_Check]:
         yield "data.planes", data.planes, data.planes == "grey", "'grey' with data.frames"
         yield "data.degradation", data.degradation, data.degradation == "bicubic", "its default with data.frames"
         yield "teacher.model", recipe.teacher.model, not recipe.teacher.model, "none with data.frames"
-        for name in ("mixup", "cutblur", "colour", "decorrelated", "rough", "generated"):
+        for name in _SHARES:
             yield f"data.{name}", getattr(data, name), not getattr(data, name), "0 with data.frames"
         for name in ("perceptual", "adversarial"):
             yield f"loss.{name}", getattr(loss, name), not getattr(loss, name), "0 with data.frames"

@@ -16,18 +16,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from superres.errors import OptionError
 from superres.image import Image
 from superres.pipeline import Options, Upscaler
+from superres.training.augment import averaged
 from superres.training.cache import PairCache
 from superres.training.data import Pair
 from superres.zoo import load_model, locate
 
-__all__ = ["mixed_truth", "softened"]
-
-Bytes = npt.NDArray[np.uint8]
+__all__ = ["softened"]
 
 
 def softened(
@@ -63,16 +61,6 @@ def softened(
         return [_softened(pair, upscaler, blend, digest, cache) for pair in pairs]
 
 
-def mixed_truth(truth: Bytes, taught: Bytes, share: float) -> Bytes:
-    """``share`` of ``taught`` and the rest of ``truth``, uint8 of one shape, rounded half up.
-
-    >>> mixed_truth(np.uint8([0, 100]), np.uint8([10, 100]), 0.75).tolist()
-    [8, 100]
-    """
-    mixed = truth * np.float32(1 - share) + taught * np.float32(share)
-    return np.asarray(mixed + np.float32(0.5), np.uint8)
-
-
 def _softened(pair: Pair, upscaler: Upscaler, share: float, digest: str, cache: PairCache | None) -> Pair:
     low = np.asarray(pair.low)
     key = cache.key_of_result(digest, low) if cache else ""
@@ -80,4 +68,4 @@ def _softened(pair: Pair, upscaler: Upscaler, share: float, digest: str, cache: 
     taught = found[0] if found else upscaler.image(Image.from_array(low)).samples
     if cache and not found:
         cache.keep(key, (taught, None))
-    return replace(pair, high=mixed_truth(pair.high, taught, share))
+    return replace(pair, high=averaged(taught, pair.high, share))

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from superres.metrics.temporal import BLOCK, FITS
+
 __all__ = ["block_shifts", "warping"]
 
-_BLOCK = 16
 # Pixels of half the size that the first search goes either way; the second goes one more of the whole.
 _REACH = 4
-# Of the range: where the truth differs by more from its own moved frame, it was hidden or lit anew.
-_FITS = 0.04
 
 
 def warping(result: Tensor, truth: Tensor) -> Tensor:
@@ -36,7 +35,7 @@ def warping(result: Tensor, truth: Tensor) -> Tensor:
     places = _places(block_shifts(before, after), *truth.shape[2:])
     theirs = (_moved(before, places) - after).abs()
     ours = (_moved(_flat(result[:, :-1]), places) - _flat(result[:, 1:])).abs()
-    fits = theirs <= _FITS
+    fits = theirs <= FITS
     return ((ours - theirs).clamp(min=0) * fits).sum() / fits.sum().clamp(min=1)
 
 
@@ -55,14 +54,14 @@ def block_shifts(before: Tensor, after: Tensor) -> Tensor:
     costs = []
     for y, x in shifts:
         moved = padded[:, :, _REACH + y : _REACH + y + height, _REACH + x : _REACH + x + width]
-        costs.append(functional.avg_pool2d((moved - halves[1]).abs(), _BLOCK // 2, ceil_mode=True))
+        costs.append(functional.avg_pool2d((moved - halves[1]).abs(), BLOCK // 2, ceil_mode=True))
     best = torch.tensor(shifts)[torch.cat(costs, dim=1).argmin(dim=1)].permute(0, 3, 1, 2).to(before.device) * 2
     near = [(0, 0), *((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x)]
     tried = [best + torch.tensor(step, device=best.device)[:, None, None] for step in near]
     costs = []
     for shift in tried:
         difference = (_moved(before, _places(shift, *before.shape[1:])) - after).abs()
-        costs.append(functional.avg_pool2d(difference[:, None], _BLOCK, ceil_mode=True))
+        costs.append(functional.avg_pool2d(difference[:, None], BLOCK, ceil_mode=True))
     chosen = torch.cat(costs, dim=1).argmin(dim=1)
     return torch.stack(tried, dim=1).gather(1, chosen[:, None, None].expand(-1, -1, 2, -1, -1))[:, 0]
 
@@ -73,7 +72,7 @@ def _flat(clips: Tensor) -> Tensor:
 
 def _places(shifts: Tensor, height: int, width: int) -> Tensor:
     """Shifts of blocks -> positions in the flattened frame before, (M, height * width), kept within the frame."""
-    spread = shifts.repeat_interleave(_BLOCK, dim=2)[:, :, :height].repeat_interleave(_BLOCK, dim=3)[:, :, :, :width]
+    spread = shifts.repeat_interleave(BLOCK, dim=2)[:, :, :height].repeat_interleave(BLOCK, dim=3)[:, :, :, :width]
     rows = (spread[:, 0] + torch.arange(height, device=shifts.device)[:, None]).clamp(0, height - 1)
     columns = (spread[:, 1] + torch.arange(width, device=shifts.device)).clamp(0, width - 1)
     return (rows * width + columns).flatten(1)

@@ -52,7 +52,7 @@ class SelfTrained:
         name: what errors call the file.
         threads: cores, 0 for all.
         step: called after each step of the training, of which there are :attr:`steps`.
-        steps: of the training; None for :data:`STEPS`.
+        steps: of the training.
         shipped: whether it begins with the shipped start (:mod:`superres.training.row_start`) or with nothing.
 
     Attributes:
@@ -63,10 +63,10 @@ class SelfTrained:
     """
 
     def __init__(
-        self, name: str, threads: int, step: Callable[[], None], *, steps: int | None = None, shipped: bool = True
+        self, name: str, threads: int, step: Callable[[], None], *, steps: int = STEPS, shipped: bool = True
     ) -> None:
         self._name, self._step, self._shipped = name, step, shipped
-        self._training = _training(threads, STEPS if steps is None else steps, shipped=shipped)
+        self._training = _training(threads, steps, shipped=shipped)
         self._network: RowNetwork | None = None
         self._gain = 0.0
 

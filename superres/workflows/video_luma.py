@@ -122,7 +122,7 @@ class LumaEnlarger:
         if self._large is None:
             self._blocks = list(self._cut(height, width))
             dtype = self._picture.dtype if self._exact else np.dtype(np.float32)
-            self._large = np.empty((height * scale, width * scale), dtype)
+            self._large = np.zeros((height * scale, width * scale), dtype)  # blocks that a stop leaves out too
         for block in self._blocks:
             if self._stopped.is_set():
                 break

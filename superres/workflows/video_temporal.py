@@ -84,14 +84,15 @@ class TemporalEnlarger:
     def _step(self, frames: Floats) -> Floats:
         """(1, 3, height, width) -> (scale * height, scale * width); the state moves on."""
         scale, (height, width) = self._chain.scale, frames.shape[2:]
-        large = np.empty((scale * height, scale * width), np.float32)
+        # Not empty: after a stop some of it stays as it is, and whatever was in memory cannot be counted with.
+        large = np.zeros((scale * height, scale * width), np.float32)
         following: Floats | None = None
         for place, part, state in mapped(self._through(frames), self._places(height, width), self._chain.lanes):
             rows, columns, high, wide = place
             down, across = rows.start - high.start, columns.start - wide.start
             inner = slice(down, down + rows.stop - rows.start), slice(across, across + columns.stop - columns.start)
             if following is None:
-                following = np.empty((1, state.shape[1], height, width), np.float32)
+                following = np.zeros((1, state.shape[1], height, width), np.float32)
             following[:, :, rows, columns] = state[:, :, inner[0], inner[1]]
             target = large[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
             target[...] = part[0, 0, down * scale :, across * scale :][: target.shape[0], : target.shape[1]]

@@ -11,10 +11,11 @@ from superres import Image
 from superres.errors import OptionError
 from superres.pipeline import Options, Upscaler
 from superres.resize import resize
+from superres.training.augment import averaged
 from superres.training.cache import PairCache
 from superres.training.data import Pair
 from superres.training.recipe import Recipe, TeacherOptions
-from superres.training.softened import mixed_truth, softened
+from superres.training.softened import softened
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_the_truth_holds_the_share_of_the_teachers_mean_over_turns(pair: Pair, t
 
 
 def test_mixing_rounds_half_up() -> None:
-    mixed = mixed_truth(np.array([0, 255, 7], np.uint8), np.array([255, 0, 8], np.uint8), 0.5)
+    mixed = averaged(np.array([255, 0, 8], np.uint8), np.array([0, 255, 7], np.uint8), 0.5)
     assert mixed.dtype == np.uint8 and mixed.tolist() == [128, 128, 8]
 
 
@@ -46,7 +47,7 @@ def test_results_are_kept_for_each_teacher(pair: Pair, tiny_folder: Path, tmp_pa
     (kept,) = tmp_path.iterdir()
     (again,) = softened([pair], 2, teacher, 1.0, 1, cache)
     assert [kept] == [*tmp_path.iterdir()]
-    assert np.array_equal(mixed_truth(pair.high, again.high, 0.5), first.high)
+    assert np.array_equal(averaged(again.high, pair.high, 0.5), first.high)
     assert cache.key_of_result("another", np.asarray(pair.low)) != kept.stem
 
 
