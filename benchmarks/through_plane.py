@@ -5,8 +5,8 @@
 Thick slices are means of thin ones.  PSNR over all voxels of the volume, from the range of its values; nothing is
 rounded or clipped.  ``keeps`` is how far means of the result are from the thick slices, at most, in percent of the
 range.  ``--middle 64`` takes the middle 64 voxels of the first two axes, ``--only "MNI T1"`` that volume alone.
-Besides the choices of the command ``--ways`` knows ``start``, what ``self`` begins with, and ``untaught``, which is
-``self`` that begins with nothing: ``--ways self untaught --steps 100`` compares them.
+Besides the choices of the command ``--ways`` knows ``untaught``, which is ``self`` that begins with nothing instead of
+``shipped``: ``--ways self untaught --steps 100`` compares them.
 
 The MNI volume is the mean of many brains on an empty ground: nearly free of noise, so that far more of it can be
 brought back than of a single scan.  The scans below it say what to expect.
@@ -27,16 +27,13 @@ from superres.errors import SuperresError
 from superres.metrics.psnr import psnr
 from superres.pipeline import Options, Upscaler
 from superres.resize import axis_resampler
-from superres.training.row_start import row_start
-from superres.training.rows import enlarge_rows
-from superres.workflows.self_trained import STEPS, SelfTrained, own_factor
-from superres.workflows.through_plane import MakeNetwork, PlaneNetwork, cubic_network, enlarge_axis, shipped_network
-from superres.workflows.volume import picture_enlarger
+from superres.workflows.self_trained import STEPS, SelfTrained
+from superres.workflows.through_plane import MakeNetwork, cubic_network, enlarge_axis, shipped_network
 
 Floats = npt.NDArray[np.float32]
 
 _VOLUMES = {"MNI T1": TEMPLATE, **SCANS}
-_WAYS = ("cubic", "shipped", "start", "self", "untaught")
+_WAYS = ("cubic", "shipped", "self", "untaught")
 
 
 @dataclass(frozen=True)
@@ -94,23 +91,9 @@ def _ways(wanted: Sequence[str], upscaler: Upscaler, threads: int, steps: int) -
         if way == "cubic":
             yield way, cubic_network
         elif way == "shipped":
-            yield way, shipped_network(picture_enlarger(upscaler))
-        elif way == "start":
-            yield way, _start_alone(threads)
+            yield way, shipped_network(upscaler.rows)
         else:
             yield way, SelfTrained("the volume", threads, lambda: None, steps=steps, shipped=way == "self")
-
-
-def _start_alone(threads: int) -> MakeNetwork:
-    """The shipped start, as it is."""
-
-    def make(volume: Floats, axis: int, length: int) -> PlaneNetwork:
-        samples = volume.shape[axis]
-        network = row_start(own_factor(samples, length))
-        fitted = axis_resampler(samples * network.scale, length)
-        return lambda plane: fitted.apply(enlarge_rows(network, plane, threads), 0)
-
-    return make
 
 
 def measured(truth: Floats, scale: int, make: MakeNetwork) -> Score:

@@ -100,6 +100,8 @@ class NetworkChain:
     def run(self, batch: Floats) -> Floats:
         """Enlarge a batch: float32 (N, C, H, W) -> (N, C, scale*H, scale*W), not clipped; C is ``channels``.
 
+        A network of rows takes a border of ``halo`` for its own: (N, 1, h + 2*halo, w + 2*halo) -> (N, 1, scale*h, w).
+
         A result with NaN or infinity from reduced precision is computed again in float32.
 
         Raises:
@@ -168,10 +170,14 @@ class NetworkChain:
 
 
 def _check_size(large: tuple[int, ...], small: tuple[int, ...], model: Model) -> None:
-    scale = model.card.scale
-    if large != (scale * small[0], scale * small[1]):
+    scale, (height, width) = model.card.scale, small
+    expected = (scale * height, scale * width)
+    if model.card.kind == "rows":
+        border = 2 * model.card.halo
+        expected = (scale * (height - border), width - border)
+    if large != expected:
         raise ModelError(
-            f"model {model.card.stem} made {large[0]} x {large[1]} pixels of {small[0]} x {small[1]}, its card says "
+            f"model {model.card.stem} made {large[0]} x {large[1]} pixels of {height} x {width}, its card says "
             f"x{scale}; reinstall superres"
         )
 

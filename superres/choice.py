@@ -11,7 +11,7 @@ from superres.errors import ModelError, OptionError, near_match
 from superres.image import PictureInfo
 from superres.zoo import ModelCard
 
-__all__ = ["AUTO", "FAITHFUL", "Choice", "choose", "choose_guided", "families"]
+__all__ = ["AUTO", "FAITHFUL", "Choice", "choose", "choose_guided", "choose_rows", "families"]
 
 #: Ask for this and the source decides.
 AUTO = "auto"
@@ -19,7 +19,7 @@ AUTO = "auto"
 #: The family for all that nothing else is for.
 FAITHFUL = "standard"
 
-_GREY, _CLEANING, _GUIDED, _VIDEO = "standard-grey", "restore", "guided", "video"
+_GREY, _CLEANING, _GUIDED, _ROWS, _VIDEO = "standard-grey", "restore", "guided", "rows", "video"
 
 Families = Mapping[str, Mapping[int, ModelCard]]
 
@@ -74,7 +74,7 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
         if _takes_guide(own):
             raise ModelError(f"model {wanted!r} sharpens one source by another: give the sharp one with --guide")
         if any(card.kind == "rows" for card in own.values()):
-            raise ModelError(f"model {wanted!r} is a start for --through-plane self, and enlarges nothing by itself")
+            raise ModelError(f"model {wanted!r} enlarges rows alone: --isotropic and --axes take it unasked")
         if _remembers(own):
             return Choice(_of_video(known, wanted, info, factor, single=single))
         return Choice(_chain(known, wanted, factor))
@@ -106,6 +106,16 @@ def choose_guided(wanted: str, known: Families, factor: float) -> Choice:
     exact = [card for scale, card in own.items() if scale == factor]
     smallest = min(own)
     return Choice(tuple(exact) or (own[smallest],) * math.ceil(math.log(factor, smallest) - 1e-9))
+
+
+def choose_rows(known: Families, factor: float) -> Choice:
+    """Choose the model that enlarges rows alone, for planes across slices: the one whose factor is nearest.
+
+    Raises:
+        ModelError: there is none.
+    """
+    own = _family(known, _ROWS)
+    return Choice((own[min(own, key=lambda scale: abs(math.log(scale / factor)))],))
 
 
 def _family(known: Families, name: str) -> Mapping[int, ModelCard]:

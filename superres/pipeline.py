@@ -31,7 +31,7 @@ import numpy.typing as npt
 from superres.backends import Backend, Precision, open_backend
 from superres.backends.ensemble import TURNS, ensembled
 from superres.chain import LARGEST_SCALE, NetworkChain
-from superres.choice import AUTO, FAITHFUL, Choice, choose, choose_guided, families
+from superres.choice import AUTO, FAITHFUL, Choice, choose, choose_guided, choose_rows, families
 from superres.enlarging import enlarged
 from superres.errors import ModelError, OptionError
 from superres.formats import Limits, Reader, Writer, open_reader, open_writer
@@ -198,7 +198,7 @@ class Upscaler:
     def __init__(self, options: Options, *, folder: Path = ZOO, opener: Callable[..., Backend] = open_backend) -> None:
         self.options = options
         self._folder, self._wanted = locate(options.model, folder)
-        self._opener = ensembled(opener) if options.ensemble else opener
+        self._plain, self._opener = opener, ensembled(opener) if options.ensemble else opener
         self._families = families(list_cards(self._folder))
         if self._wanted != AUTO and self._wanted not in self._families:
             load_model(self._wanted, 4, self._folder)  # raises, naming the models there are
@@ -494,6 +494,24 @@ class Upscaler:
                 self._chains[key] = NetworkChain([model], options.backend, precision, options.threads, self._opener)
             chains.append(self._chains[key])
         return tuple(chains)
+
+    def rows(self, factor: int) -> NetworkChain:
+        """The network that enlarges rows alone whose factor is nearest to ``factor``, loaded once.
+
+        It comes with the package, whatever model was asked for, and runs without a self-ensemble: rows are no columns.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        options = self.options
+        precision: Precision = "bf16" if options.precision == "bf16" else "fp32"
+        card = choose_rows(families(list_cards()), factor).cards[0]
+        key = (f"{card.name} x{card.scale}",), precision
+        with self._loading:
+            if key not in self._chains:
+                model = load_model(card.name, card.scale)
+                self._chains[key] = NetworkChain([model], options.backend, precision, options.threads, self._plain)
+            return self._chains[key]
 
     def _precision(self, info: PictureInfo, size: tuple[int, int], cards: tuple[ModelCard, ...]) -> Precision:
         """The arithmetic for a picture: bf16 resolves 8 bits with room to spare and 16 bits not at all; int8 is bytes.

@@ -103,8 +103,8 @@ def test_a_network_that_needs_a_guide_is_not_run_without() -> None:
         choose("guided", families([*CARDS, card("guided", 2)]), CLEAN, 2)
 
 
-def test_a_start_for_other_networks_is_not_run_itself() -> None:
-    with pytest.raises(ModelError, match="a start for --through-plane self"):
+def test_networks_of_rows_are_not_asked_for() -> None:
+    with pytest.raises(ModelError, match="enlarges rows alone"):
         choose("rows", families([*CARDS, card("rows", 4)]), CLEAN, 4)
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
+from superres.choice import choose_rows, families
 from superres.networks.rows import RowNetwork
 from superres.resize import axis_resampler
 from superres.training.warm import read_graph, read_weights
 from superres.zoo import list_cards, load_model
 
 __all__ = ["row_start"]
-
-#: The family of the zoo.
-_FAMILY = "rows"
 
 
 def row_start(factor: int) -> RowNetwork:
@@ -28,9 +24,8 @@ def row_start(factor: int) -> RowNetwork:
         ModelError: no such model, or a damaged one.
         MissingExtraError: the onnx package is not installed.
     """
-    cards = [card for card in list_cards() if card.name == _FAMILY]
-    nearest = min((card.scale for card in cards), key=lambda scale: abs(math.log(scale / factor)), default=factor)
-    model = load_model(_FAMILY, nearest)
+    card = choose_rows(families(list_cards()), factor).cards[0]
+    model, nearest = load_model(card.name, card.scale), card.scale
     values = read_weights(read_graph(model.onnx))
     features, layers = values["head.weight"].shape[0], model.card.halo
     network = RowNetwork(factor, features, layers)

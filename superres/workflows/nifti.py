@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from superres import __version__
-from superres.chain import LARGEST_SCALE
+from superres.choice import Choice
 from superres.errors import OptionError
 from superres.formats.mapped import mapped_array
 from superres.formats.nifti import Volume, open_volume, volumes
 from superres.formats.nifti_write import create_volume, enlarged_header
-from superres.image import Image, PictureInfo
+from superres.image import Image
 from superres.pipeline import Options, Result, Upscaler
 from superres.workflows.growth import Growth, plan_growth
 from superres.workflows.nifti_guide import GuidedVolume, guided_growth, guided_volume, open_guide
-from superres.workflows.self_trained import SelfTrained, own_factor
-from superres.workflows.through_plane import cubic_network, shipped_network
+from superres.workflows.self_trained import SelfTrained
+from superres.workflows.through_plane import cubic_network, own_factor, shipped_network
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
 
 __all__ = ["upscale_file"]
@@ -119,18 +119,18 @@ def _networks(upscaler: Upscaler, growth: Growth) -> tuple[str, ...]:
         names += upscaler.choice(plane, max(scales[axis] for axis in growth.in_plane)).names
     if growth.through is not None:
         ends = growth.before[growth.through], growth.after[growth.through]
-        names += [f"{name} through-plane" for name in _across_names(upscaler, plane, *ends)]
+        names += [f"{name} through-plane" for name in _across_names(upscaler, *ends)]
     return tuple(names)
 
 
-def _across_names(upscaler: Upscaler, plane: PictureInfo, before: int, after: int) -> tuple[str, ...]:
+def _across_names(upscaler: Upscaler, before: int, after: int) -> tuple[str, ...]:
     """What makes ``after`` slices of ``before``."""
     wanted = upscaler.options.volume.through_plane
     if wanted == "cubic":
         return ("cubic",)
     if wanted == "self":
         return (f"self-trained x{own_factor(before, after)}",)
-    return upscaler.choice(plane, min(after / before, LARGEST_SCALE)).names
+    return Choice(upscaler.rows(own_factor(before, after)).cards).names
 
 
 def _note(growth: Growth, networks: tuple[str, ...]) -> str:
@@ -162,7 +162,7 @@ def _fill(
         if report:
             report(next(done), total)
 
-    across, own = shipped_network(enlarge), None
+    across, own = shipped_network(upscaler.rows), None
     if upscaler.options.volume.through_plane == "cubic":
         across = cubic_network
     elif upscaler.options.volume.through_plane == "self" and not labels:

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from superres.chain import LARGEST_SCALE
 from superres.errors import InputError, MissingExtraError
 from superres.planes import without_gaps
 from superres.resize import axis_resampler
-from superres.workflows.through_plane import PlaneNetwork
+from superres.workflows.through_plane import PlaneNetwork, own_factor
 
 if TYPE_CHECKING:
     from superres.networks.rows import RowNetwork
     from superres.training.rows import RowTraining
 
-__all__ = ["STEPS", "SelfTrained", "own_factor", "own_planes"]
+__all__ = ["STEPS", "SelfTrained", "own_planes"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -106,7 +105,7 @@ class SelfTrained:
             large = enlarge_rows(network, plane, threads)
             return large if len(large) == length else fitted.apply(large, 0)
 
-        return enlarge
+        return PlaneNetwork(enlarge)
 
     def _trained(self, volume: Floats, axis: int, factor: int) -> tuple[RowNetwork, float]:
         """The network, and by how many dB it is better than cubic interpolation on slices that it has not seen."""
@@ -135,12 +134,6 @@ class SelfTrained:
                 "than cubic interpolation on slices held out: use --through-plane shipped or cubic"
             )
         return network, 10 * math.log10(interpolated / own) if interpolated > nothing < own else 0.0
-
-
-def own_factor(samples: int, length: int) -> int:
-    """By which whole number, 2 to 16, a network enlarges ``samples`` slices that are to become ``length``."""
-    # A length in whole samples misses an exact factor by a rounding.
-    return min(max(2, math.ceil(length / samples * 0.999)), LARGEST_SCALE)
 
 
 def own_planes(volume: Floats, axis: int, factor: int) -> tuple[list[Floats], list[Floats]]:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from superres.errors import InferenceError, InputError
+from superres.errors import InputError
 from superres.geometry import nearest_indices
 from superres.image import Image
 from superres.pipeline import MemoryReader, Upscaler
 from superres.workflows.growth import Grid, Growth
-from superres.workflows.through_plane import Enlarge, MakeNetwork, enlarge_axis
+from superres.workflows.through_plane import Enlarge, MakeNetwork, check_range, enlarge_axis
 
 __all__ = ["Values", "enlarge_nearest", "enlarge_volume", "picture_enlarger"]
 
@@ -82,30 +82,10 @@ def picture_enlarger(upscaler: Upscaler) -> Enlarge:
         reader = MemoryReader(Image.from_array(np.ascontiguousarray(plane)))
         strips = upscaler.strips(reader.info, (size[1], size[0]), reader, None)
         large: Floats = np.concatenate(list(strips))[:, :, 0]
-        _check_range(plane, large)
+        check_range(plane, large, "use another --model, such as realtime")
         return large
 
     return enlarge
-
-
-#: Share of a volume's range that is seen as nothing in it.
-_NOTHING = 0.05
-
-
-def _check_range(plane: Floats, large: Floats) -> None:
-    seen, made = plane[np.isfinite(plane)], large[np.isfinite(large)]
-    if not seen.size or not made.size:
-        return
-    low, high = float(seen.min()), float(seen.max())
-    beyond = max(low - float(made.min()), float(made.max()) - high)
-    # Sharp edges overshoot by a fraction of the range, at most; in a slice of noise alone that may be all it has, which
-    # is little beside the volume.
-    if beyond > high - low + _NOTHING:
-        raise InferenceError(
-            f"the network left the range of a slice by {beyond / max(high - low, 1e-6):.1f} times that range, as "
-            "networks may on strong noise; use another --model, such as realtime, or across slices --through-plane "
-            "self, or reduce the noise first"
-        )
 
 
 def enlarge_volume(

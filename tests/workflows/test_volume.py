@@ -16,7 +16,7 @@ from superres.errors import InferenceError, InputError
 from superres.formats.mapped import mapped_array
 from superres.options import VolumeOptions
 from superres.workflows.growth import Grid, Growth, plan_growth
-from superres.workflows.through_plane import shipped_network
+from superres.workflows.through_plane import PlaneNetwork
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
 
 Array = npt.NDArray[Any]
@@ -25,6 +25,10 @@ Floats = npt.NDArray[np.float32]
 
 def repeated(plane: Floats, size: tuple[int, int]) -> Floats:
     return plane.repeat(size[0] // plane.shape[0], 0).repeat(size[1] // plane.shape[1], 1)
+
+
+def repeated_rows(volume: Floats, axis: int, length: int) -> PlaneNetwork:
+    return PlaneNetwork(lambda plane: plane.repeat(length // len(plane), 0))
 
 
 def nothing() -> None:
@@ -40,7 +44,7 @@ def enlarged(source: Array, axes: str, scale: float = 2) -> Array:
 
 def fill(source: Array, result: Array, growth: Growth, values: Values, scratch: Callable[[Grid], Floats]) -> None:
     """The volume enlarged by repeated pixels."""
-    enlarge_volume(source, result, growth, values, repeated, shipped_network(repeated), scratch, nothing)
+    enlarge_volume(source, result, growth, values, repeated, repeated_rows, scratch, nothing)
 
 
 # --- What networks see ----------------------------------------------------------------------------------------------
