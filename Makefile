@@ -4,7 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types contracts unit clean
+.PHONY: demo test lint types contracts unit readers clean
+
+# Programs that check results once more, on Debian: tests without theirs skip, and say so.
+READERS := ffmpeg dcmtk dicom3tools gdal-bin libimage-exiftool-perl
 
 # What using the package needs: no torch.
 $(VENV)/core.stamp: pyproject.toml constraints.txt
@@ -34,6 +37,10 @@ contracts: $(VENV)/dev.stamp
 
 unit: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
+
+readers:
+	apt-get update --quiet=2
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $(READERS)
 
 clean:
 	rm -rf $(VENV) demo/out
