@@ -29,8 +29,8 @@ Floats = npt.NDArray[np.float32]
 
 #: Of the training.
 STEPS = 200
-#: Its peak learning rate: half of what a network that knows nothing begins with, not to shake off what it knows.
-_RATE = 2e-3
+#: Its peak learning rate: a quarter of what a network that knows nothing begins with, not to shake off what it knows.
+_RATE = 1e-3
 #: Slices that are learnt from, and of which the middle is taken, at most.
 _SLICES, _SIDE = 64, 512
 #: One slice of so many is held out, to measure on.
