@@ -26,7 +26,7 @@ class VolumeOptions:
         axes: which array axes grow, such as ``xy`` or ``xyz``; empty for the two in-plane axes.
         isotropic: bring thick slices to the in-plane spacing, by a factor of their own; the other axes stay.
         through_plane: what makes slices between slices: ``shipped``, networks trained on photographs; ``self``, one
-            that is trained on the slices of this volume first, which takes minutes and PyTorch; or ``cubic``
+            that is trained further on the slices of this volume, which takes longer and PyTorch; or ``cubic``
             interpolation.
 
     Raises:

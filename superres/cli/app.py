@@ -136,7 +136,7 @@ def upscale(
     through_plane: Annotated[
         str,
         typer.Option(
-            help="Of a volume: what makes new slices: shipped, self (trained on its own, takes minutes) or cubic."
+            help="Of a volume: what makes new slices: shipped, self (trained further on its own) or cubic."
         ),
     ] = "shipped",
     bands: Annotated[str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.  [default: all]")] = "",

@@ -70,7 +70,7 @@ def test_the_digests(card: ModelCard) -> None:
 
 def test_compressed_strokes_do_not_blow_up(card: ModelCard, run: Callable[[np.ndarray], np.ndarray]) -> None:
     """Sharper than any reduction, and with the ringing of JPEG: text of a screen looks like that."""
-    if card.name not in ("standard", "standard-grey", "realtime"):
+    if card.name not in ("standard", "standard-grey", "realtime", "restore"):
         pytest.skip(f"{card.name} is not held to it: README, Limits")
     random = np.random.default_rng(1)
     strokes = np.zeros((96, 96, 3), np.uint8)
@@ -83,7 +83,7 @@ def test_compressed_strokes_do_not_blow_up(card: ModelCard, run: Callable[[np.nd
             strokes[y : y + width, x : x + length] = value
     planes = (jpeg(strokes, 60).astype(np.float32) / 255).transpose(2, 0, 1)
     large = run(np.ascontiguousarray(planes.mean(0, keepdims=True) if card.channels == 1 else planes)[None])
-    assert large.min() > -0.6
+    assert large.min() > (-1.2 if card.name == "restore" else -0.6)
     assert large.max() < 2
 
 
