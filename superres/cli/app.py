@@ -135,9 +135,7 @@ def upscale(
     ] = False,
     through_plane: Annotated[
         str,
-        typer.Option(
-            help="Of a volume: what makes new slices: shipped, self (trained further on its own) or cubic."
-        ),
+        typer.Option(help="Of a volume: what makes new slices: shipped, self (trained further on its own) or cubic."),
     ] = "shipped",
     bands: Annotated[str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.  [default: all]")] = "",
     cog: Annotated[bool, typer.Option("--cog", help="Of a GeoTIFF: write a cloud-optimised one.")] = False,
