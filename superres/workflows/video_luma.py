@@ -15,6 +15,7 @@ from superres.enlarging import enlarged
 from superres.errors import InferenceError
 from superres.formats.video import VideoInfo
 from superres.pipeline import Upscaler
+from superres.queueing import mapped
 from superres.tiling import Span, mirrored, spans, tile_grid
 from superres.workflows.video_samples import LumaSamples, luma_picture
 
@@ -25,7 +26,7 @@ Array = npt.NDArray[Any]
 _WHOLE_TILE = 512
 #: Side of the blocks that are copied or computed, in source pixels: with a network's halo around them small ones would
 #: cost more than they save.
-REUSE_TILE = 96
+REUSE_TILE = 64
 
 
 @dataclass
@@ -123,20 +124,24 @@ class LumaEnlarger:
             self._blocks = list(self._cut(height, width))
             dtype = self._picture.dtype if self._exact else np.dtype(np.float32)
             self._large = np.zeros((height * scale, width * scale), dtype)  # blocks that a stop leaves out too
-        for block in self._blocks:
-            if self._stopped.is_set():
-                break
-            window = plane[block.rows, block.columns]
-            if block.held is not None and _alike(window, block.held, tolerance):
-                continue
-            block.held = window
-            values = self._through(window)
+        changed = self._changed(plane, tolerance)
+        for block, values in mapped(lambda job: (job[0], self._through(job[1])), changed, self._chain.lanes):
             target = self._large[
                 block.down.start * scale : block.down.stop * scale,
                 block.across.start * scale : block.across.stop * scale,
             ]
             target[...] = (self._finished(values) if self._exact else values)[: target.shape[0], : target.shape[1]]
         return self._large.copy() if self._exact else self._fitted(self._large)
+
+    def _changed(self, plane: Array, tolerance: int) -> Iterator[tuple[_Block, Array]]:
+        """Blocks that are to be computed, with their windows; none once there is a stop."""
+        for block in self._blocks:
+            if self._stopped.is_set():
+                return
+            window = plane[block.rows, block.columns]
+            if block.held is None or not _alike(window, block.held, tolerance):
+                block.held = window
+                yield block, window
 
     def _cut(self, height: int, width: int) -> Iterator[_Block]:
         tile, halo = self._tile or REUSE_TILE, self._chain.halo

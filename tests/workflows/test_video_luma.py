@@ -72,7 +72,7 @@ def test_only_changed_blocks_are_computed(info: VideoInfo, tiny_folder: Path) ->
         return backends[-1]
 
     size = (2 * WIDTH, 2 * HEIGHT)
-    with Upscaler(Options(model="nearest"), folder=tiny_folder, opener=counting) as upscaler:
+    with Upscaler(Options(model="nearest", tile=96), folder=tiny_folder, opener=counting) as upscaler:
         luma = enlarger(upscaler, info, size, 0)
         first = luma.enlarge(scene(0))
         blocks = len(backends[0].shapes)
