@@ -466,14 +466,9 @@ class Upscaler:
         Raises:
             OptionError, ModelError: they cannot serve this picture, or cannot be loaded.
         """
-        choice, options = self.choice(info, enlargement((info.width, info.height), size)), self.options
-        precision = self._precision(info, size, choice.cards)
-        with self._loading:
-            if (choice.names, precision) not in self._chains:
-                models = [load_model(c.name, c.scale, self._folder, int8=precision == "int8") for c in choice.cards]
-                chain = NetworkChain(models, options.backend, precision, options.threads, self._opener)
-                self._chains[choice.names, precision] = chain
-            return self._chains[choice.names, precision]
+        cards = self.choice(info, enlargement((info.width, info.height), size)).cards
+        precision = self._precision(info, size, cards)
+        return self._loaded(cards, precision, self._folder, self._opener)
 
     def guided(self, factor: float) -> tuple[NetworkChain, ...]:
         """The networks that sharpen by a guide, loaded once: a chain of one for each, in the order they run.
@@ -486,14 +481,8 @@ class Upscaler:
         if options.precision == "int8":
             raise OptionError("precision int8: networks with a guide have no 8-bit form: use --precision auto")
         precision: Precision = "bf16" if options.precision == "bf16" else "fp32"
-        chains = []
-        for card in choose_guided(self._wanted, self._families, factor).cards:
-            key = (f"{card.name} x{card.scale}",), precision
-            if key not in self._chains:
-                model = load_model(card.name, card.scale, self._folder)
-                self._chains[key] = NetworkChain([model], options.backend, precision, options.threads, self._opener)
-            chains.append(self._chains[key])
-        return tuple(chains)
+        cards = choose_guided(self._wanted, self._families, factor).cards
+        return tuple(self._loaded((card,), precision, self._folder, self._opener) for card in cards)
 
     def rows(self, factor: int) -> NetworkChain:
         """The network that enlarges rows alone whose factor is nearest to ``factor``, loaded once.
@@ -503,14 +492,18 @@ class Upscaler:
         Raises:
             ModelError: it cannot be loaded.
         """
-        options = self.options
-        precision: Precision = "bf16" if options.precision == "bf16" else "fp32"
-        card = choose_rows(families(list_cards()), factor).cards[0]
-        key = (f"{card.name} x{card.scale}",), precision
+        precision: Precision = "bf16" if self.options.precision == "bf16" else "fp32"
+        return self._loaded(choose_rows(families(list_cards()), factor).cards, precision, ZOO, self._plain)
+
+    def _loaded(
+        self, cards: tuple[ModelCard, ...], precision: Precision, folder: Path, opener: Callable[..., Backend]
+    ) -> NetworkChain:
+        """The networks of a folder in a row, loaded once."""
+        key = Choice(cards).names, precision
         with self._loading:
             if key not in self._chains:
-                model = load_model(card.name, card.scale)
-                self._chains[key] = NetworkChain([model], options.backend, precision, options.threads, self._plain)
+                models = [load_model(card.name, card.scale, folder, int8=precision == "int8") for card in cards]
+                self._chains[key] = NetworkChain(models, self.options.backend, precision, self.options.threads, opener)
             return self._chains[key]
 
     def _precision(self, info: PictureInfo, size: tuple[int, int], cards: tuple[ModelCard, ...]) -> Precision:
