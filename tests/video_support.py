@@ -21,6 +21,8 @@ Planes = list[npt.NDArray[Any]]
 
 #: Wide enough for every encoder: x265 4.1 spoils memory below 64 columns.
 SIZE = (64, 48)
+#: x265 writes beyond its memory below 64 pixels a side.
+X265_SIZE = (128, 96)
 #: Variable frame rate, with a gap: in units of 1/600 s.
 VARIABLE = [0, 20, 40, 61, 80, 200, 220, 245, 260, 283, 300, 320]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_support import SIZE, Clip, drifting, fill, first_frame, make_clip, samples
+from video_support import SIZE, X265_SIZE, Clip, drifting, fill, first_frame, make_clip, samples
 
 from superres.errors import UnsupportedFormatError
 from superres.formats.video_pixels import chroma_siting, pixels_of, plane, standard_frame
@@ -64,10 +64,10 @@ def test_full_range_formats_get_their_standard_name_and_keep_their_values() -> N
 @pytest.mark.parametrize("siting", ["left", "center", "topleft", "top", "bottomleft", "bottom"])
 @pytest.mark.parametrize("encoder", ["libx264", "libx265"])
 def test_chroma_siting_is_read_from_the_headers(encoder: str, siting: str, tmp_path: Path) -> None:
-    options = {"chroma_sample_location": siting, "preset": "ultrafast", "x265-params": "log-level=none"}
-    if encoder == "libx264":
-        del options["x265-params"]
-    path = make_clip(tmp_path / "a.mkv", Clip(times=[0], encoder=encoder, options=options))
+    options = {"chroma_sample_location": siting, "preset": "ultrafast"}
+    if encoder == "libx265":
+        options["x265-params"] = "log-level=none:bframes=0"
+    path = make_clip(tmp_path / "a.mkv", Clip(times=[0], size=X265_SIZE, encoder=encoder, options=options))
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert chroma_siting(stream, next(container.demux(stream))) == siting

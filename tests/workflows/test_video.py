@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tiny_models import open_nearest
-from video_support import SIZE, VARIABLE, Clip, decoded, drifting, ffprobe, first_frame, make_clip, samples
+from video_support import SIZE, VARIABLE, X265_SIZE, Clip, decoded, drifting, ffprobe, first_frame, make_clip, samples
 
 from superres.cli import main
 from superres.errors import CorruptInputError, InputError, LimitError, OptionError, OutputError, SuperresError
@@ -145,7 +145,10 @@ def test_a_transport_stream_becomes_matroska_or_mp4(tmp_path: Path, enlarge: Enl
         ({"pixels": "yuv420p10le"}, ("yuv420p10le", "hevc")),
         ({"pixels": "yuv444p"}, ("yuv444p", "h264")),
         ({"pixels": "yuv422p10le"}, ("yuv422p10le", "hevc")),
-        ({"encoder": "libx265", "options": {"x265-params": "log-level=none"}}, ("yuv420p", "h264")),
+        (
+            {"encoder": "libx265", "size": X265_SIZE, "options": {"x265-params": "log-level=none"}},
+            ("yuv420p", "h264"),
+        ),
         ({"encoder": "libsvtav1", "options": {"preset": "10"}, "aspect": Fraction(1)}, ("yuv420p", "h264")),
     ],
 )
@@ -182,7 +185,8 @@ def test_every_codec_over_more_than_one_group(
 def test_hdr10_stays_hdr10(tmp_path: Path, enlarge: Enlarge) -> None:
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
     params = f"log-level=none:master-display={display}:max-cll=1000,400"
-    clip = Clip(encoder="libx265", pixels="yuv420p10le", options={"x265-params": params}, colours=(1, 9, 16, 9))
+    options = {"x265-params": params}
+    clip = Clip(encoder="libx265", size=X265_SIZE, pixels="yuv420p10le", options=options, colours=(1, 9, 16, 9))
     source, target = make_clip(tmp_path / "a.mp4", clip), tmp_path / "b.mp4"
     enlarge(source, target)
     before, after = ffprobe(source), ffprobe(target)
