@@ -1,4 +1,4 @@
-"""Strips of planes, enlarged tile by tile: windows with a halo, mirrored at the picture's edges."""
+"""Strips of planes, enlarged tile by tile: windows with a halo, a little of it mirrored at the picture's edges."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ Array = npt.NDArray[Any]
 # Pixels in the middle of a flat window that are computed; one would do, but runtimes like more.
 _MIDDLE = 8
 
+# The last rows of a picture, mirrored behind it, may lie above the last window by so many.
+_MIRRORED = 8
+
 # Where a tile lies, down and across, and its window of planes.
 _Job = tuple[Span, Span, Array]
 
@@ -47,8 +50,7 @@ class _Rows:
             drop = max(0, min(keep - self._first, self._rows.shape[0]))
             self._rows = np.concatenate([self._rows[drop:], strip])
             self._first += drop
-        # Rows past the halo of the last strip are only there to keep windows of one size: any row will do.
-        band = _picked(self._rows, np.maximum(rows - self._first, 0), 0)
+        band = _picked(self._rows, rows - self._first, 0)
         return _picked(band, mirrored(left, right, self._width), 1)
 
 
@@ -88,7 +90,7 @@ def enlarged(
                 if stopped is not None and stopped.is_set():
                     return
                 tall, wide = (down.window_start, down.window_stop), (across.window_start, across.window_stop)
-                yield down, across, source.window(*tall, *wide, down.start - margin)
+                yield down, across, source.window(*tall, *wide, down.window_start - _MIRRORED)
 
     def enlarge(job: _Job) -> tuple[Span, Array]:
         down, across, window = job
@@ -98,9 +100,7 @@ def enlarged(
             raise InferenceError(
                 f"tile at column {across.start}, row {down.start} of {info.width} x {info.height}: {error}"
             ) from error
-        s = chain.scale
-        rows, wide = (down.stop - down.start) * s, (across.stop - across.start) * s
-        return across, finish(large[margin * s : margin * s + rows, margin * s : margin * s + wide])
+        return across, finish(large[down.inner(chain.scale), across.inner(chain.scale)])
 
     strip = np.empty((0, 0, 0))
     one_by_one = (enlarge(job) for job in windows())

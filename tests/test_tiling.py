@@ -1,22 +1,37 @@
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from superres.errors import OptionError
-from superres.tiling import mirrored, spans, tile_grid, tile_rows_for_memory
+from superres.tiling import EDGE, even_tile, mirrored, spans, tile_grid, tile_rows_for_memory
 
 
-@given(st.integers(1, 500), st.integers(1, 200), st.integers(0, 50))
-def test_spans_cover_the_axis_once_with_windows_of_one_size(length: int, tile: int, halo: int) -> None:
-    made = list(spans(length, tile, halo))
+@given(st.integers(1, 500), st.integers(8, 200), st.integers(0, 50), st.integers(0, 60))
+def test_spans_cover_the_axis_once_with_windows_of_one_size(length: int, tile: int, halo: int, edge: int) -> None:
+    made = list(spans(length, tile, halo, edge))
     assert [position for span in made for position in range(span.start, span.stop)] == list(range(length))
-    assert {span.window_stop - span.window_start for span in made} == {tile + 2 * halo}
+    assert len({span.window_stop - span.window_start for span in made}) == 1
+    whole = next(iter(spans(length, length + 8, halo, edge)))
+    assert whole.window_start == -min(edge, halo)
+    assert 0 <= whole.window_stop - length - min(edge, halo) < 8 and (whole.window_stop - whole.window_start) % 8 == 0
     for span in made:
-        assert span.window_start == span.start - halo
-        assert span.window_stop >= span.stop + halo
+        # What lies around a tile is the halo, or all that there is of the whole picture.
+        assert whole.window_start <= span.window_start <= max(span.start - halo, whole.window_start)
+        assert whole.window_stop >= span.window_stop >= min(span.stop + halo, whole.window_stop)
+        # Rows behind the end mirror rows that are still held.
+        assert edge > EDGE or 2 * length - span.window_stop >= span.window_start - 8
+
+
+@given(st.integers(1, 500), st.integers(1, 9), st.integers(0, 50))
+def test_even_tiles_make_no_more_windows_than_asked_for(length: int, count: int, halo: int) -> None:
+    tile = even_tile(length, count, halo)
+    assert tile % 8 == 0
+    assert len(list(spans(length, tile, halo))) <= count
 
 
 @pytest.mark.parametrize(("length", "tile", "halo"), [(0, 1, 0), (1, 0, 0), (1, 1, -1)])
@@ -58,20 +73,23 @@ def test_the_budget_that_the_message_asks_for_is_enough() -> None:
 )
 def test_tile_grid(width: int, height: int, tile: int, halo: int, lanes: int, most_rows: int) -> None:
     columns, rows = tile_grid(width, height, tile, halo, lanes, most_rows)
+    fewest = []
     for length, part, most in ((width, columns, tile), (height, rows, most_rows or tile)):
-        assert part % 8 == 0 and part < most + 8
-        fewest = -(-length // most)
-        assert -(-length // part) <= fewest or part >= 4 * halo
-    plain = [-(-length // -(-length // most) // 8) * 8 for length, most in ((width, tile), (height, most_rows or tile))]
-    assert _time(columns, rows, width, height, halo, lanes) <= _time(*plain, width, height, halo, lanes)
+        windows, least = list(spans(length, part, halo)), list(spans(length, most, halo))
+        assert part % 8 == 0
+        assert windows[0].window_stop - windows[0].window_start <= most + 8 + 2 * halo
+        assert len(windows) <= len(least) or part >= 4 * halo
+        fewest.append(even_tile(length, 1 if length <= most else len(least), halo))
+    assert _time(columns, rows, width, height, halo, lanes) <= _time(*fewest, width, height, halo, lanes)
 
 
 def _time(columns: int, rows: int, width: int, height: int, halo: int, lanes: int) -> int:
-    tiles = -(-width // columns) * -(-height // rows)
-    return -(-tiles // lanes) * (columns + 2 * halo) * (rows + 2 * halo)
+    across, down = list(spans(width, columns, halo)), list(spans(height, rows, halo))
+    window = prod(axis[0].window_stop - axis[0].window_start for axis in (across, down))
+    return -(-len(across) * len(down) // lanes) * window
 
 
 def test_a_picture_is_cut_for_the_lanes_only_where_that_is_worth_it() -> None:
-    assert tile_grid(256, 256, 512, 12, 2) == (256, 128)
+    assert tile_grid(256, 256, 512, 12, 2) == (256, 120)
     assert tile_grid(256, 256, 512, 40, 2) == (256, 256)
-    assert tile_grid(1000, 1000, 512, 12, 2) == (504, 504)
+    assert tile_grid(1000, 1000, 512, 12, 2) == (496, 496)

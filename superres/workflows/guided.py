@@ -122,8 +122,8 @@ def _through(plane: Floats, guide: Floats, chain: NetworkChain) -> Floats:
     height, width = plane.shape
     planes = np.pad(plane, halo, mode="symmetric"), np.pad(guide, halo * s, mode="symmetric")
     large = np.empty((height * s, width * s), np.float32)
-    for down in spans(height, _TILE, halo):
-        for across in spans(width, _TILE, halo):
+    for down in spans(height, _TILE, halo, halo):
+        for across in spans(width, _TILE, halo, halo):
             # A span's window may reach beyond the padding; what is there is no part of the result.
             rows, columns = (slice(one.start, one.stop + 2 * halo) for one in (down, across))
             batch = _batch(planes[0][rows, columns], planes[1][_times(rows, s), _times(columns, s)], s)

@@ -125,8 +125,8 @@ def _through(plane: Floats, chain: NetworkChain) -> Floats:
     """(n, w) -> (scale * n, w), mirrored at its edges, tile by tile."""
     scale, halo, (height, width) = chain.scale, chain.halo, plane.shape
     padded, large = np.pad(plane, halo, mode="symmetric"), np.empty((height * scale, width), np.float32)
-    for down in spans(height, _TILE, halo):
-        for across in spans(width, _TILE, halo):
+    for down in spans(height, _TILE, halo, halo):
+        for across in spans(width, _TILE, halo, halo):
             window = padded[down.start : down.stop + 2 * halo, across.start : across.stop + 2 * halo]
             made = chain.run(np.ascontiguousarray(window)[None, None])[0, 0]
             large[down.start * scale : down.stop * scale, across.start : across.stop] = made

@@ -16,7 +16,7 @@ from superres.errors import InferenceError
 from superres.formats.video import VideoInfo
 from superres.pipeline import Upscaler
 from superres.queueing import mapped
-from superres.tiling import Span, mirrored, spans, tile_grid
+from superres.tiling import Span, even_tile, mirrored, spans, tile_grid
 from superres.workflows.video_samples import LumaSamples, luma_picture
 
 __all__ = ["REUSE_TILE", "LumaEnlarger"]
@@ -125,12 +125,12 @@ class LumaEnlarger:
             dtype = self._picture.dtype if self._exact else np.dtype(np.float32)
             self._large = np.zeros((height * scale, width * scale), dtype)  # blocks that a stop leaves out too
         changed = self._changed(plane, tolerance)
-        for block, values in mapped(lambda job: (job[0], self._through(job[1])), changed, self._chain.lanes):
+        for block, values in mapped(lambda job: (job[0], self._through(*job)), changed, self._chain.lanes):
             target = self._large[
                 block.down.start * scale : block.down.stop * scale,
                 block.across.start * scale : block.across.stop * scale,
             ]
-            target[...] = (self._finished(values) if self._exact else values)[: target.shape[0], : target.shape[1]]
+            target[...] = self._finished(values) if self._exact else values
         return self._large.copy() if self._exact else self._fitted(self._large)
 
     def _changed(self, plane: Array, tolerance: int) -> Iterator[tuple[_Block, Array]]:
@@ -145,22 +145,20 @@ class LumaEnlarger:
 
     def _cut(self, height: int, width: int) -> Iterator[_Block]:
         tile, halo = self._tile or REUSE_TILE, self._chain.halo
-        # Evened out, so that little of the last window is a mirror of what lies before it.
-        high, wide = (-(-length // -(-length // tile)) for length in (height, width))
+        high, wide = (even_tile(length, -(-length // tile), halo) for length in (height, width))
         for down in spans(height, high, halo):
             for across in spans(width, wide, halo):
                 rows = mirrored(down.window_start, down.window_stop, height)
                 columns = mirrored(across.window_start, across.window_stop, width)
                 yield _Block(down, across, rows[:, None], columns[None, :])
 
-    def _through(self, window: Array) -> Array:
+    def _through(self, block: _Block, window: Array) -> Array:
         """One window through the networks; its block alone, enlarged."""
-        margin = self._chain.halo * self._chain.scale
         try:
             large = self._run(self._prepared(window))
         except MemoryError as error:
             raise InferenceError("out of memory even for one block; free memory or lower --tile") from error
-        return large[margin : large.shape[0] - margin, margin : large.shape[1] - margin]
+        return large[block.down.inner(self._chain.scale), block.across.inner(self._chain.scale)]
 
     def _run(self, values: Array) -> Array:
         """(h, w) -> (scale * h, scale * w): equal channels go in, their mean comes out, as for grey pictures."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tiny_models import NearestBackend
+from tiny_models import NEAREST_HALO, NearestBackend
 from video_support import Clip, make_clip
 
 from superres.backends import Backend
@@ -20,6 +20,7 @@ from superres.formats.video_colour import Colours
 from superres.formats.video_pixels import pixels_of
 from superres.image import Image, PictureInfo
 from superres.pipeline import Options, Upscaler
+from superres.tiling import even_tile, spans
 from superres.workflows.video_luma import LumaEnlarger
 
 Plane = npt.NDArray[Any]
@@ -83,7 +84,8 @@ def test_only_changed_blocks_are_computed(info: VideoInfo, tiny_folder: Path) ->
         luma.enlarge(scene(1))  # well within the first block
         assert len(backends[0].shapes) == blocks + 1
         edge = scene(1)
-        edge[10, WIDTH // 3 + 1] ^= 1  # within the halo (2 pixels) of the block to its left as well
+        second = list(spans(WIDTH, even_tile(WIDTH, 3, NEAREST_HALO), NEAREST_HALO))[1]
+        edge[10, second.start + 1] ^= 1  # within the halo (2 pixels) of the block to its left as well
         luma.enlarge(edge)
         assert len(backends[0].shapes) == blocks + 3
         luma.forget()
