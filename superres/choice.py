@@ -11,13 +11,16 @@ from superres.errors import ModelError, OptionError, near_match
 from superres.image import PictureInfo
 from superres.zoo import ModelCard
 
-__all__ = ["AUTO", "FAITHFUL", "Choice", "choose", "choose_guided", "choose_rows", "families"]
+__all__ = ["AUTO", "FAITHFUL", "FINE", "Choice", "choose", "choose_guided", "choose_rows", "families"]
 
 #: Ask for this and the source decides.
 AUTO = "auto"
 
 #: The family for all that nothing else is for.
 FAITHFUL = "standard"
+
+#: A JPEG of this quality, in libjpeg's measure, has so little to undo that taking it away costs more: docs/quality.md.
+FINE = 90
 
 _GREY, _CLEANING, _GUIDED, _ROWS, _VIDEO = "standard-grey", "restore", "guided", "rows", "video"
 
@@ -54,9 +57,10 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
     """Choose the models for an enlargement.
 
     ``auto`` takes ``video`` for video, where that reaches the factor; ``restore`` for what else went through lossy
-    compression (JPEG, lossy WebP...), since faithful models make its blocks and its noise larger too;
-    ``standard-grey`` for one channel; ``standard`` for all else.  Where two networks follow each other and the first
-    restores, the second is a faithful one: there is nothing left to clean.
+    compression (JPEG, lossy WebP...), since faithful models make its blocks and its noise larger too, but not for JPEG
+    of quality :data:`FINE` and above, unless only cleaning is asked for; ``standard-grey`` for one channel;
+    ``standard`` for all else.  Where two networks follow each other and the first restores, the second is a faithful
+    one: there is nothing left to clean.
 
     Args:
         wanted: a family's name, or ``auto``.
@@ -80,14 +84,19 @@ def choose(wanted: str, known: Families, info: PictureInfo, factor: float, *, si
         return Choice(_chain(known, wanted, factor))
     if info.format == _VIDEO and not single and _VIDEO in known and _reaches(known[_VIDEO], factor, networks=1):
         return Choice(_of_video(known, _VIDEO, info, factor, single=single), "frames of a video help each other")
-    if info.lossy and _CLEANING in known and _reaches(known[_CLEANING], factor):
+    fine = info.quality is not None and info.quality >= FINE and factor > 1
+    lossy = info.lossy and not fine
+    if lossy and _CLEANING in known and _reaches(known[_CLEANING], factor):
         return Choice(_chain(known, _CLEANING, factor), f"a {info.format} source has lossy compression to undo")
     if FAITHFUL not in known:
         raise ModelError(f"model {AUTO!r}: there is no {FAITHFUL!r} here, only {sorted(known)}: name one with --model")
     faithful, grey = _chain(known, FAITHFUL, factor), known.get(_GREY, {})
-    if info.colour == "grey" and not info.lossy and all(card.scale in grey for card in faithful):
-        return Choice(tuple(grey[card.scale] for card in faithful), "it has one channel")
-    return Choice(faithful)
+    little = f"{info.format} of quality {info.quality} has little compression to undo" if fine else ""
+    if info.colour == "grey" and not lossy and all(card.scale in grey for card in faithful):
+        return Choice(
+            tuple(grey[card.scale] for card in faithful), " and ".join(filter(None, ["it has one channel", little]))
+        )
+    return Choice(faithful, little)
 
 
 def choose_guided(wanted: str, known: Families, factor: float) -> Choice:

@@ -51,6 +51,7 @@ class PictureInfo:
         format: short name of the file format: ``png``, ``jpeg``, ``tiff``, ``webp``, ``avif``, ``heic``, ``gif``...
         lossy: whether the samples went through lossy compression.
         metadata: profile, EXIF, XMP, resolution.
+        quality: how well a JPEG was compressed, 1 to 100 in libjpeg's measure; None of others and where it is unknown.
     """
 
     height: int
@@ -62,6 +63,7 @@ class PictureInfo:
     format: str
     lossy: bool
     metadata: Metadata = field(default_factory=Metadata)
+    quality: int | None = None
 
     @property
     def channels(self) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superres.choice import AUTO, Choice, choose, choose_guided, families
+from superres.choice import AUTO, FINE, Choice, choose, choose_guided, families
 from superres.errors import ModelError, OptionError
 from superres.image import Image, PictureInfo
 from superres.zoo import ModelCard
@@ -25,6 +25,7 @@ CARDS = [*(card("standard", s) for s in (2, 3, 4)), *(card("restore", s) for s i
 KNOWN = families(CARDS)
 CLEAN = Image.from_array(np.zeros((4, 4, 3), np.uint8)).info
 LOSSY = replace(CLEAN, lossy=True, format="jpeg")
+FINE_JPEG, COARSE_JPEG = replace(LOSSY, quality=FINE), replace(LOSSY, quality=FINE - 1)
 GREY = replace(CLEAN, colour="grey")
 WITH_GREY = families([*CARDS, card("standard-grey", 2), card("standard-grey", 4)])
 
@@ -43,6 +44,10 @@ def test_families() -> None:
         (AUTO, CLEAN, 4, ("standard x4",)),
         (AUTO, CLEAN, 8, ("standard x2", "standard x4")),
         (AUTO, LOSSY, 4, ("restore x4",)),
+        (AUTO, COARSE_JPEG, 2, ("restore x2",)),
+        (AUTO, FINE_JPEG, 2, ("standard x2",)),
+        (AUTO, FINE_JPEG, 1, ("restore x1",)),
+        ("restore", FINE_JPEG, 2, ("restore x2",)),
         (AUTO, LOSSY, 1, ("restore x1",)),
         (AUTO, LOSSY, 1.5, ("restore x2",)),
         (AUTO, LOSSY, 3, ("restore x4",)),
@@ -65,6 +70,9 @@ def test_reaches_the_factor(factor: float, lossy: bool) -> None:
 
 def test_the_reason_is_given_only_where_the_source_decided() -> None:
     assert "jpeg source has lossy compression" in choose(AUTO, KNOWN, LOSSY, 4).reason
+    assert "quality 90 has little compression" in choose(AUTO, KNOWN, FINE_JPEG, 4).reason
+    grey = replace(FINE_JPEG, colour="grey")
+    assert choose(AUTO, WITH_GREY, grey, 4).names == ("standard-grey x4",)
     assert choose("restore", KNOWN, LOSSY, 4).reason == choose(AUTO, KNOWN, CLEAN, 4).reason == ""
 
 

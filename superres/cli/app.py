@@ -257,7 +257,7 @@ def finetune(
     freeze: Annotated[str, typer.Option(help="Layers that stay as they are, such as head,body.0.")] = "",
     patch: Annotated[int, typer.Option(help="Patch size in small pixels; every picture must hold one.")] = 48,
     batch: Annotated[int, typer.Option(help="Patches per step.")] = 16,
-    degradation: Annotated[str, typer.Option(help="bicubic or blind.  [default: the model's]")] = "",
+    degradation: Annotated[str, typer.Option(help="bicubic, blind or everyday.  [default: the model's]")] = "",
     run: Annotated[Path | None, typer.Option(help="Folder of recipe, checkpoint, log.  [default: runs/NAME]")] = None,
     export: Annotated[Path, typer.Option(help="Folder for the finished ONNX model and its card.")] = Path("models"),
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
@@ -285,8 +285,10 @@ def degrade(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Ground-truth pictures or folders.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for low/, high/ and pairs.csv.")],
     scale: Annotated[int, typer.Option(help="How many times smaller; 1 only spoils.")] = 4,
-    kind: Annotated[str, typer.Option(help="bicubic, or blind: soft, noisy and compressed.")] = "bicubic",
-    seed: Annotated[int, typer.Option(help="Decides, with a picture's name, what blind does to it.")] = 0,
+    kind: Annotated[
+        str, typer.Option(help="bicubic; blind: soft, noisy, compressed; everyday: half so, half hardly.")
+    ] = "bicubic",
+    seed: Annotated[int, typer.Option(help="Decides, with a picture's name, what is done to it.")] = 0,
     margin: Annotated[int, typer.Option(help="Small pixels to cut from every side afterwards.")] = 0,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Search subfolders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing pairs.")] = False,
@@ -332,7 +334,8 @@ def evaluate(
         str, typer.Option(help="psnr, ssim, ms-ssim, sam, ergas, consistency, niqe, lpips, dists; comma between.")
     ] = "psnr,ssim",
     degradation: Annotated[
-        str, typer.Option(help="How low resolution is made: bicubic, blind, or measurement (blur, noise, JPEG).")
+        str,
+        typer.Option(help="How low resolution is made: bicubic, blind, everyday, or measurement (blur, noise, JPEG)."),
     ] = "bicubic",
     low: Annotated[
         Path | None, typer.Option(help="Your own low-resolution pictures, named like those of --data.")

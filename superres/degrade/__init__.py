@@ -54,6 +54,7 @@ class Degradation:
 DEGRADATIONS: dict[str, Degradation] = {
     "bicubic": Degradation("superres.degrade.bicubic:degrade", random=False),
     "blind": Degradation("superres.degrade.blind:degrade", random=True),
+    "everyday": Degradation("superres.degrade.everyday:degrade", random=True),
 }
 
 

@@ -136,6 +136,36 @@ def jpeg_dpi(file: BinaryIO) -> tuple[float, float] | None:
     return (x * factor, y * factor) if factor and x and y else None
 
 
+#: Sum of the example table for luminance in the standard (ITU-T T.81, table K.1), which libjpeg scales by its quality.
+_LUMINANCE_TABLE = 3688
+
+_QUANTISATION, _SCAN = 0xDB, 0xDA
+
+
+def jpeg_quality(file: BinaryIO) -> int | None:
+    """How well a JPEG was compressed, 1 to 100 in libjpeg's measure, or None when it does not say before its pixels.
+
+    From the sum of its first quantisation table, so that encoders with tables of their own (cameras, Photoshop) get the
+    quality at which libjpeg would round as coarsely.
+    """
+    file.seek(2)
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] != _SCAN:
+        length = int.from_bytes(head[2:], "big") - 2
+        if head[1] != _QUANTISATION:
+            file.seek(max(0, length), 1)
+            continue
+        table = file.read(max(0, length))
+        bytes_each = 1 + (table[0] >> 4 > 0) if table else 1
+        values = [
+            int.from_bytes(table[at : at + bytes_each], "big") for at in range(1, 1 + 64 * bytes_each, bytes_each)
+        ]
+        percent = 100 * sum(values) / _LUMINANCE_TABLE
+        if len(table) <= 64 * bytes_each or not percent:
+            return None
+        return round(min(100.0, max(1.0, (200 - percent) / 2 if percent <= 100 else 5000 / percent)))
+    return None
+
+
 def check_gif_is_whole(file: BinaryIO, name: str) -> None:
     """Walk the blocks of a GIF: its decoder would show the frame before in place of one that is cut short.
 

@@ -49,6 +49,7 @@ class _Facts:
     dpi: tuple[float, float] | None = None
     lossy: bool = False
     exif: bytes | None = None
+    quality: int | None = None
 
 
 class StillReader:
@@ -120,7 +121,7 @@ def open_still(source: Path | bytes, kind: str, name: str, limits: Limits) -> St
             if orientation >= 5 and metadata.dpi is not None:
                 metadata = Metadata(metadata.icc, metadata.exif, metadata.xmp, (metadata.dpi[1], metadata.dpi[0]))
             picture = picture.autorot()
-        info = _describe(picture, kind, facts.lossy, metadata, name)
+        info = _describe(picture, kind, facts, metadata, name)
     except vips().Error as exc:
         raise input_error(name, exc) from exc
     return StillReader(picture, info, name)
@@ -130,7 +131,7 @@ def _inspect(file: BinaryIO, kind: str, name: str) -> _Facts:
     if kind == "png":
         return _Facts(dpi=containers.inspect_png(file, name).dpi)
     if kind == "jpeg":
-        return _Facts(dpi=containers.jpeg_dpi(file), lossy=True)
+        return _Facts(dpi=containers.jpeg_dpi(file), lossy=True, quality=containers.jpeg_quality(file))
     if kind == "tiff":
         tiff = containers.inspect_tiff(file, name)
         return _Facts(tiff.page, tiff.dpi, tiff.lossy, extract_exif(tiff.tiff, tiff.directory))
@@ -222,7 +223,7 @@ def _to_display_colours(picture: Any, metadata: Metadata, name: str) -> tuple[An
     return picture, Metadata(icc=bytes(profile), exif=metadata.exif, xmp=metadata.xmp, dpi=metadata.dpi)
 
 
-def _describe(picture: Any, kind: str, lossy: bool, metadata: Metadata, name: str) -> PictureInfo:
+def _describe(picture: Any, kind: str, facts: _Facts, metadata: Metadata, name: str) -> PictureInfo:
     depth = _DEPTHS.get(picture.format)
     if depth is None or not 1 <= picture.bands <= 4:
         raise UnsupportedFormatError(
@@ -239,6 +240,7 @@ def _describe(picture: Any, kind: str, lossy: bool, metadata: Metadata, name: st
         sample_range=depth[1],
         alpha=picture.bands in (2, 4),
         format=kind,
-        lossy=lossy,
+        lossy=facts.lossy,
         metadata=metadata,
+        quality=facts.quality,
     )

@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from superres.errors import CorruptInputError, LimitError, OptionError, UnsupportedFormatError
 from superres.formats import Limits, open_reader, read_image
+from superres.formats.containers import jpeg_quality
 
 from .support import XMP, exif_block, pillow_bytes, pillow_samples, plain_tiff, png16, profile, smooth
 
@@ -203,6 +204,32 @@ def test_unequal_resolution_turns_along() -> None:
 )
 def test_lossy(data: bytes, lossy: bool) -> None:
     assert read_image(data).info.lossy is lossy
+
+
+@pytest.mark.parametrize("quality", [5, 20, 50, 75, 89, 90, 95, 99])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_quality_of_a_jpeg_is_what_it_was_written_with(quality: int, mode: str) -> None:
+    file = io.BytesIO()
+    Pillow.new(mode, (20, 16), 99).save(file, "jpeg", quality=quality, exif=exif_block(6), dpi=(72, 72))
+    found = open_reader(file.getvalue()).info.quality
+    assert found is not None and abs(found - quality) <= (8 if quality < 20 else 0)  # coarse tables end at 255
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_quality_of_tables_of_its_own(bits: int) -> None:
+    values = [200] * 64 if bits == 8 else [(200).to_bytes(2, "big")] * 64
+    table = bytes([0x10 if bits == 16 else 0, *(values if bits == 8 else b"".join(values))])  # type: ignore[arg-type]
+    head = b"\xff\xd8\xff\xfe\0\4ab\xff\xdb" + (len(table) + 2).to_bytes(2, "big") + table
+    # 64 * 200 of libjpeg's 3688 at quality 50: 347 %.
+    assert jpeg_quality(io.BytesIO(head)) == 14
+    for cut in range(2, len(head)):
+        assert jpeg_quality(io.BytesIO(head[:cut])) is None
+
+
+def test_a_jpeg_that_states_no_quality_before_its_pixels() -> None:
+    assert jpeg_quality(io.BytesIO(b"\xff\xd8\xff\xda\0\2\xff\xdb\0\2")) is None
+    assert jpeg_quality(io.BytesIO(b"\xff\xd8\xff\xdb\0\0")) is None
+    assert open_reader(png16(smooth(7, 5, 3, "uint16"))).info.quality is None
 
 
 @pytest.mark.parametrize("dtype", ["uint32", "int16", "int8", "float64", "int32"])
