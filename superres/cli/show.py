@@ -39,20 +39,31 @@ def show_comparison(before: Path, after: Path, output: Path, overwrite: bool) ->
     print(f"side by side: {output}")
 
 
+#: What a model is for, by its card's kind.
+_PURPOSES = {
+    "faithful": "clean pictures",
+    "restore": "compressed, noisy ones",
+    "guided": "--guide",
+    "rows": "across slices",
+    "video": "video",
+}
+
+
 def show_models(as_json: bool) -> None:
     """List the shipped models with what their cards say."""
     cards = list_cards()
     if as_json:
         print(json.dumps([asdict(card) for card in cards], indent=2))
         return
-    header = ("model", "scale", "parameters", "GMAC (720p)", "Set5", "Set14", "B100", "licence")
+    header = ("model", "scale", "for", "parameters", "GMAC (720p)", "Set5", "Set14", "B100", "licence")
     rows = [
         (
             card.name,
             f"x{card.scale}",
+            _PURPOSES.get(card.kind, card.kind),
             f"{card.parameters:,}",
             f"{card.gmacs:.1f}",
-            *(f"{card.scores[name]['psnr']:.2f} dB" if name in card.scores else "-" for name in header[4:7]),
+            *(f"{card.scores[name]['psnr']:.2f} dB" if name in card.scores else "-" for name in header[5:8]),
             card.licence,
         )
         for card in cards
@@ -60,4 +71,6 @@ def show_models(as_json: bool) -> None:
     widths = [max(len(row[k]) for row in [header, *rows]) for k in range(len(header))]
     for row in [header, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print("\nPSNR-Y in the published protocol; see docs/quality.md.  Cards: superres models --json")
+    print(
+        "\nPSNR-Y of clean pictures in the published protocol; more in docs/quality.md.  Cards: superres models --json"
+    )
