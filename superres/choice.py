@@ -19,8 +19,8 @@ AUTO = "auto"
 #: The family for all that nothing else is for.
 FAITHFUL = "standard"
 
-#: A JPEG of this quality, in libjpeg's measure, has so little to undo that taking it away costs more: docs/quality.md.
-FINE = 90
+#: A JPEG of this quality, in libjpeg's measure, has so little to undo that taking it away costs more: docs/training.md.
+FINE = 95
 
 _GREY, _CLEANING, _GUIDED, _ROWS, _VIDEO = "standard-grey", "restore", "guided", "rows", "video"
 

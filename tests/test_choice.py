@@ -70,7 +70,7 @@ def test_reaches_the_factor(factor: float, lossy: bool) -> None:
 
 def test_the_reason_is_given_only_where_the_source_decided() -> None:
     assert "jpeg source has lossy compression" in choose(AUTO, KNOWN, LOSSY, 4).reason
-    assert "quality 90 has little compression" in choose(AUTO, KNOWN, FINE_JPEG, 4).reason
+    assert "quality 95 has little compression" in choose(AUTO, KNOWN, FINE_JPEG, 4).reason
     grey = replace(FINE_JPEG, colour="grey")
     assert choose(AUTO, WITH_GREY, grey, 4).names == ("standard-grey x4",)
     assert choose("restore", KNOWN, LOSSY, 4).reason == choose(AUTO, KNOWN, CLEAN, 4).reason == ""
