@@ -69,14 +69,12 @@ def spans(length: int, tile: int, halo: int, edge: int = EDGE) -> Iterator[Span]
     before, whole = _extent(length, halo, edge)
     window = min(tile + 2 * halo, whole)
     done = 0
-    for number in range(_count(whole, tile, halo)):
+    for number in range(_count(length, tile, halo, edge)):
         first = min(number * tile, whole - window) - before
         last = first + window == whole - before
         stop = length if last else min(length, first + window - halo)
         yield Span(done, stop, first, first + window)
         done = stop
-        if done == length:
-            return
 
 
 def _extent(length: int, halo: int, edge: int) -> tuple[int, int]:
@@ -89,14 +87,20 @@ def _rounded(samples: int) -> int:
     return -(-samples // _MULTIPLE) * _MULTIPLE
 
 
-def _count(whole: int, tile: int, halo: int) -> int:
-    """Windows that cover ``whole`` samples."""
-    return max(1, -(-(whole - 2 * halo) // tile))
+def _inner(length: int, halo: int, edge: int) -> int:
+    """What tiles have to cover between them: an axis less what its first and last windows hold of it beside theirs."""
+    before, whole = _extent(length, halo, edge)
+    return min(whole - 2 * halo, length + before - halo)
+
+
+def _count(length: int, tile: int, halo: int, edge: int = EDGE) -> int:
+    """Windows that cover an axis."""
+    return max(1, -(-_inner(length, halo, edge) // tile))
 
 
 def even_tile(length: int, count: int, halo: int) -> int:
     """The tile, a multiple of 8, by which ``count`` windows cover an axis and overlap little more than they must."""
-    inner = _extent(length, halo, EDGE)[1] - 2 * halo
+    inner = _inner(length, halo, EDGE)
     return max(_rounded(length) if count == 1 else _MULTIPLE, _rounded(math.ceil(inner / count)))
 
 
@@ -117,13 +121,12 @@ def tile_grid(width: int, height: int, tile: int, halo: int, lanes: int, most_ro
         (columns, rows) of a tile, multiples of 8; of sizes that take the same time the widest.
 
     >>> tile_grid(1024, 1024, 384, 12, 1), tile_grid(1024, 1024, 384, 12, 2), tile_grid(40, 40, 384, 12, 2)
-    ((344, 344), (344, 256), (40, 40))
+    ((336, 336), (336, 256), (40, 40))
     """
-
     wholes = [_extent(length, halo, EDGE)[1] for length in (width, height)]
 
     def time(size: tuple[int, int]) -> tuple[int, int]:
-        tiles = math.prod(_count(whole, part, halo) for whole, part in zip(wholes, size, strict=True))
+        tiles = _count(width, size[0], halo) * _count(height, size[1], halo)
         window = math.prod(min(whole, part + 2 * halo) for whole, part in zip(wholes, size, strict=True))
         return -(-tiles // lanes) * window, size[1]
 
@@ -137,7 +140,7 @@ def tile_grid(width: int, height: int, tile: int, halo: int, lanes: int, most_ro
 
 def _even_tiles(length: int, most: int, halo: int, lanes: int) -> list[int]:
     """Tiles for the fewest windows and for up to so many more, while these are not mostly halo."""
-    fewest = 1 if length <= most else _count(_extent(length, halo, EDGE)[1], most, halo)
+    fewest = 1 if length <= most else _count(length, most, halo)
     tiles = [even_tile(length, fewest + more, halo) for more in range(lanes + 1)]
     return tiles[:1] + [tile for tile in tiles[1:] if tile >= _LEAST_HALOS * halo]
 

@@ -23,6 +23,7 @@ _LOW = {
         "quality 30 to 90 with 4:2:0 colour; strengths fixed by each picture's place in its set."
     ),
     "blind": "Low resolution: the random degradation of training, seeded by each picture's place in its set.",
+    "everyday": "Low resolution: half of the pictures as blind, half hardly degraded, seeded by each picture's place.",
 }
 # What a reader must know of a metric beyond its name.
 _NOTES = {
