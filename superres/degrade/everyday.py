@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from superres.degrade import blind
 from superres.degrade.blind import BlindOptions, degrade_blind
 from superres.degrade.pictures import Bytes
 
@@ -22,7 +23,9 @@ SLIGHT = 0.5
 
 def degrade(picture: Bytes, scale: int, random: np.random.Generator) -> Bytes:
     """Degrade one picture, much or little; arguments, result and errors as of :func:`degrade_blind`."""
-    return degrade_blind(picture, scale, random, _slight() if random.random() < SLIGHT else _strong())
+    if random.random() < SLIGHT:
+        return degrade_blind(picture, scale, random, _slight())
+    return blind.degrade(picture, scale, random)
 
 
 @cache
@@ -37,8 +40,3 @@ def _slight() -> BlindOptions:
         ringing_probability=0.05,
         second_probability=0.1,
     )
-
-
-@cache
-def _strong() -> BlindOptions:
-    return BlindOptions()
