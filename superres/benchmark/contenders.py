@@ -146,15 +146,15 @@ def _planes(picture: Bytes) -> npt.NDArray[np.float32]:
 
 
 def _torch_runners(contents: bytes, name: str, threads: int) -> list[tuple[str, Precision, Callable[[Bytes], Any]]]:
-    """The plain stack in PyTorch."""
+    """The stack of convolutions in PyTorch."""
     import torch
 
-    from superres.deploy.quantise import plain_stack
+    from superres.deploy.quantise import read_stack
 
     try:
-        network = plain_stack(contents, name)
+        network = read_stack(contents, name)
     except SuperresError:
-        return []  # another architecture has no plain form to run
+        return []  # another architecture has no such form to run
     if threads:
         torch.set_num_threads(threads)
 

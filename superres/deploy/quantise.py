@@ -1,4 +1,4 @@
-"""Quantise a shipped plain stack to int8: ranges from pictures, a few training steps, an ONNX file of 8-bit weights.
+"""Quantise a shipped stack to int8: ranges from pictures, a few training steps, an ONNX file of 8-bit weights.
 
 The file holds QuantizeLinear / DequantizeLinear pairs around 8-bit weights, which every int8 runtime understands; its
 input and output are those of the float32 file.
@@ -6,6 +6,7 @@ input and output are those of the float32 file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,25 @@ from torch.nn import functional
 from superres.atomic import replace_file
 from superres.errors import ModelError, TrainingError
 from superres.networks.quantised import LARGEST_CODE, LEVELS, QuantisedStack, step_and_zero
-from superres.networks.reparam import PlainStack, Skip
+from superres.networks.reparam import ConvolutionStack, Skip
 from superres.training.warm import read_graph, read_weights
 
-__all__ = ["export_int8", "plain_stack", "tensor_of_bytes", "train_quantised"]
+__all__ = ["export_int8", "read_stack", "tensor_of_bytes", "train_quantised"]
 
 Bytes = npt.NDArray[np.uint8]
 
 # Squares of differences of half a code lie near 1e-6: scaled up, away from the epsilon of Adam.
 _LOSS_SCALE = 1000.0
 
+# A graph as a word, without the padding of its skip: "CLCLCL ... CCAD" ends in the last layer, the skip, their sum and
+# the shuffle; with residual blocks, the first of them follow the second layer.
+_LETTERS = {"Conv": "C", "LeakyRelu": "L", "Add": "A", "DepthToSpace": "D"}
+_BLOCK = "CLCA"
+_FIRST = re.compile(f"CLCL((?:{_BLOCK})*)")
 
-def plain_stack(onnx_file: bytes, name: str) -> PlainStack:
-    """The trained plain stack in a deployed ONNX file.
+
+def read_stack(onnx_file: bytes, name: str) -> ConvolutionStack:
+    """The trained stack in a deployed ONNX file, of architecture ``reparam`` or ``quality``.
 
     Args:
         onnx_file: contents, as :func:`superres.deploy.export.export_onnx` writes them.
@@ -46,21 +53,25 @@ def plain_stack(onnx_file: bytes, name: str) -> PlainStack:
     kinds = [node.op_type for node in graph.node]
     layers = [node for node in graph.node if node.op_type == "Conv" and values[node.input[1]].shape[2:] == (3, 3)]
     bicubic = "Pad" in kinds
-    expected = ["Conv", "LeakyRelu"] * (len(layers) - 1) + ["Conv"] + ["Add", "Conv", "DepthToSpace"]
-    if len(layers) < 3 or sorted(kinds) != sorted([*expected, *["Pad"] * bicubic]):
+    found = "".join(_LETTERS.get(kind, "?") for kind in kinds if kind != "Pad")
+    first = _FIRST.match(found)
+    blocks = len(first[1]) // len(_BLOCK) if first else 0
+    inner = (len(layers) - 2) // (1 + 2 * blocks)
+    if inner < 1 or found != "CL" + ("CL" + _BLOCK * blocks) * inner + "CCAD":
         raise ModelError(
-            f"{name}: quantisation takes a plain stack of 3x3 convolutions with leaky ReLU (architecture reparam), "
-            f"but this graph holds {sorted(set(kinds))}"
+            f"{name}: quantisation takes a stack of 3x3 convolutions with leaky ReLU (architecture reparam or "
+            f"quality), but this graph holds {sorted(set(kinds))}, in another order or number"
         )
     slopes = {_attribute(node, "alpha") for node in graph.node if node.op_type == "LeakyRelu"}
     scale = int(next(_attribute(node, "blocksize") for node in graph.node if node.op_type == "DepthToSpace"))
     kernels = [(values[node.input[1]], _bias(node, values)) for node in layers]
     features, channels = kernels[0][0].shape[:2]
-    plain = PlainStack(scale, channels, features, len(kernels), slopes.pop(), "bicubic" if bicubic else "nearest")
+    skip = "bicubic" if bicubic else "nearest"
+    plain = ConvolutionStack(scale, channels, features, inner + 2, slopes.pop(), skip, blocks)
     if slopes:
         raise ModelError(f"{name}: its leaky ReLUs differ in slope; expected one slope")
     with torch.no_grad():
-        for convolution, (kernel, bias) in zip([*plain.hidden(), plain.last()], kernels, strict=True):
+        for convolution, (kernel, bias) in zip(plain.convolutions, kernels, strict=True):
             convolution.load_state_dict({"weight": kernel, "bias": bias})
     return plain.eval()
 
@@ -78,7 +89,7 @@ def _attribute(node: Any, name: str) -> float:
 
 def train_quantised(
     stack: QuantisedStack,
-    plain: PlainStack,
+    plain: ConvolutionStack,
     batches: Iterator[Bytes],
     steps: int,
     rate: float = 2e-4,
@@ -137,16 +148,19 @@ def export_int8(stack: QuantisedStack, target: Path) -> None:
 
     parts = _Parts()
     plain = stack.plain
-    hidden = parts.rounded("low", 1 / LEVELS, 0)
-    for index, (layer, limits) in enumerate(zip(plain.hidden(), stack.ranges, strict=True)):
-        summed = parts.convolution(hidden, layer, stack.steps[index], f"layer{index}")
-        active = parts.node("LeakyRelu", [summed], attributes={"alpha": float(plain.slope)})
-        hidden = parts.rounded(active, *step_and_zero(*limits))
-    residual = parts.convolution(hidden, plain.last(), stack.steps[-1], f"layer{len(stack.ranges)}")
+    before = given = parts.rounded("low", 1 / LEVELS, 0)
+    for index, (link, limits) in enumerate(zip(plain.hidden(), stack.ranges, strict=True)):
+        result = parts.convolution(given, link.convolution, stack.steps[index], f"layer{index}")
+        if link.closes:
+            result = parts.node("Add", [result, before])
+        else:
+            result = parts.node("LeakyRelu", [result], attributes={"alpha": float(plain.slope)})
+        before, given = given, parts.rounded(result, *step_and_zero(*limits))
+    residual = parts.convolution(given, plain.last(), stack.steps[-1], f"layer{len(stack.ranges)}")
     skip = parts.skip("low", plain.skip)
     total = parts.node("Add", [residual, skip])
     parts.node("DepthToSpace", [total], "high", {"blocksize": plain.scale, "mode": "CRD"})
-    channels = plain.hidden()[0].weight.shape[1]
+    channels = plain.hidden()[0].convolution.in_channels
     graph = helper.make_graph(
         parts.nodes,
         "superres",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from superres.deploy.quantise import export_int8, plain_stack, tensor_of_bytes, train_quantised
+from superres.deploy.quantise import export_int8, read_stack, tensor_of_bytes, train_quantised
 from superres.errors import OptionError
 from superres.networks.quantised import LARGEST_CODE, QuantisedStack
 from superres.training.data import find_pictures, load_pairs
@@ -38,7 +38,7 @@ def make_int8(
     """Write ``{name}_x{scale}.int8.onnx`` beside the float32 file; the card, rewritten, of both.
 
     Args:
-        name: family name of a plain stack.
+        name: family name of a stack.
         scale: which of its networks.
         folder: where they lie.
         data: folder of training pictures, searched recursively.
@@ -49,14 +49,14 @@ def make_int8(
 
     Raises:
         OptionError: negative steps or threads, or a rate that is not above 0.
-        ModelError: no such model, or one that is not a plain stack.
+        ModelError: no such model, or one that is not a stack of convolutions.
         TrainingError: no pictures, an unusable one, or a loss that is not finite.
         OutputError: a file cannot be written; the old ones stay.
     """
     if steps < 0 or threads < 0 or not rate > 0:
         raise OptionError(f"steps {steps}, rate {rate}, threads {threads}: expected 0 or more, and a rate above 0")
     loaded = load_model(name, scale, folder)
-    plain = plain_stack(loaded.onnx, loaded.card.stem)
+    plain = read_stack(loaded.onnx, loaded.card.stem)
     if threads:
         torch.set_num_threads(threads)
     # What the network is made for, since the activations' ranges follow it.

@@ -24,6 +24,7 @@ NETWORKS: dict[str, str] = {
     "fsrcnn": "superres.networks.fsrcnn:Fsrcnn",
     "hybrid": "superres.networks.hybrid:Hybrid",
     "progressive": "superres.networks.progressive:Progressive",
+    "quality": "superres.networks.quality:QualityNet",
     "recurrent": "superres.networks.recurrent:Recurrent",
     "reparam": "superres.networks.reparam:ReparamNet",
     "srcnn": "superres.networks.srcnn:Srcnn",

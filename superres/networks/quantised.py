@@ -1,4 +1,4 @@
-"""QuantisedStack: the deployed plain stack with 8-bit arithmetic, as it is trained and as int8 runtimes compute it.
+"""QuantisedStack: the deployed stack in 8-bit arithmetic, as it is trained and as int8 runtimes compute it.
 
 Weights are signed codes from -64 to 64 with one scale per output channel; the input and every hidden activation are
 unsigned 8-bit codes with one scale and zero point per layer.  Processors without VNNI add two products of such codes in
@@ -7,7 +7,8 @@ last convolution's sum, the skip and the output stay in full precision, so the n
 the picture.  An 8-bit picture is its own code (scale 1/255, zero point 0): entering loses nothing.
 
 One scale for a whole layer wastes codes on channels that stay small, so channels are first brought to similar ranges:
-a factor moved from a layer's weights to the next one's passes through the leaky ReLU and changes no result.
+a factor moved from a layer's weights to the next one's passes through the leaky ReLU and changes no result.  Sums of
+residual blocks are codes too, of the features as they were rounded before.
 
 Weights are rounded for their sums' sake (:mod:`superres.networks.rounding`), and biases take back what is left of the
 mean.  Training may follow: rounding has no gradient; it is passed straight through (fake quantisation), so the weights
@@ -30,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.errors import OptionError
-from superres.networks.reparam import PlainStack
+from superres.networks.reparam import ConvolutionStack, Link
 from superres.networks.rounding import columns_of, rounded
 
 __all__ = ["LARGEST_CODE", "LEVELS", "QuantisedStack", "best_range", "equalised", "step_and_zero", "weight_scales"]
@@ -72,27 +73,36 @@ def best_range(values: Tensor) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def equalised(plain: PlainStack, sample: Tensor) -> PlainStack:
+def equalised(plain: ConvolutionStack, sample: Tensor) -> ConvolutionStack:
     """A network of the same function whose hidden channels have similar ranges.
 
     Args:
         plain: the trained network in its deployed form.
         sample: float32 (N, C, H, W) in [0, 1], typical input.
     """
-    result, hidden = copy.deepcopy(plain), sample
-    layers = [*result.hidden(), result.last()]
-    for layer, following in itertools.pairwise(layers):
-        hidden = functional.leaky_relu(layer(hidden), plain.slope)
-        channels = hidden.abs().transpose(0, 1).flatten(1)
+    result = copy.deepcopy(plain)
+    links = result.hidden()
+    following = [*(link.convolution for link in links[1:]), result.last()]
+    features = list(result.features(sample))
+    # Features that are added to each other have their channels' factors in common.
+    groups: list[list[int]] = []
+    for index, link in enumerate(links):
+        if link.closes:
+            next(group for group in groups if index - 2 in group).append(index)
+        else:
+            groups.append([index])
+    for group in groups:
+        channels = torch.cat([features[index].abs().transpose(0, 1).flatten(1) for index in group], 1)
         # The largest value of thousands is an accident of the sample.
         reach = channels.kthvalue(max(1, round(_USUAL * channels.shape[1])), dim=1).values
         reach = reach.clamp(min=1e-3 * float(reach.max()) + 1e-12)
         factors = (reach / reach.log().mean().exp()) ** _EQUALISED
-        layer.weight.div_(factors[:, None, None, None])
-        if layer.bias is not None:
-            layer.bias.div_(factors)
-        following.weight.mul_(factors[None, :, None, None])
-        hidden = hidden / factors[:, None, None]
+        for index in group:
+            layer = links[index].convolution
+            layer.weight.div_(factors[:, None, None, None])
+            if layer.bias is not None:
+                layer.bias.div_(factors)
+            following[index].weight.mul_(factors[None, :, None, None])
     return result
 
 
@@ -103,7 +113,7 @@ def step_and_zero(low: float, high: float) -> tuple[float, int]:
 
 
 class QuantisedStack(nn.Module):
-    """A plain stack in 8-bit arithmetic: (N, C, H, W) in [0, 1] -> (N, C, scale*H, scale*W), not clipped.
+    """A stack of convolutions in 8-bit arithmetic: (N, C, H, W) in [0, 1] -> (N, C, scale*H, scale*W), not clipped.
 
     Args:
         plain: the trained network in its deployed form; its weights are copied.
@@ -113,9 +123,9 @@ class QuantisedStack(nn.Module):
         OptionError: a sample of another number of channels.
     """
 
-    def __init__(self, plain: PlainStack, sample: Tensor) -> None:
+    def __init__(self, plain: ConvolutionStack, sample: Tensor) -> None:
         super().__init__()
-        channels = plain.hidden()[0].weight.shape[1]
+        channels = plain.hidden()[0].convolution.in_channels
         if sample.ndim != 4 or sample.shape[1] != channels:
             raise OptionError(f"sample has shape {tuple(sample.shape)}, expected (N, {channels}, H, W)")
         self.plain = equalised(plain, sample)
@@ -127,29 +137,41 @@ class QuantisedStack(nn.Module):
     def _round(self, sample: Tensor) -> None:
         """Weights, their steps, and a range for each hidden activation, with the layers before already quantised."""
         plain, exact = self.plain, sample
-        hidden = torch.fake_quantize_per_tensor_affine(sample, 1 / LEVELS, 0, 0, LEVELS)
-        for layer in (*plain.hidden(), plain.last()):
-            sums, columns = layer(exact), columns_of(hidden)
-            wanted = sums[:, :, 1:-1, 1:-1].permute(0, 2, 3, 1).flatten(0, 2)
-            self.steps.append(weight_scales(layer.weight))
-            layer.weight.copy_(rounded(layer.weight, self.steps[-1], LARGEST_CODE, columns))
-            if layer.bias is not None:
-                layer.bias.copy_((wanted - columns @ layer.weight.flatten(1).T).mean(0))
-            if layer is plain.last():
-                return
-            exact = functional.leaky_relu(sums, plain.slope)
-            hidden = functional.leaky_relu(_convolved(hidden, layer, self.steps[-1]), plain.slope)
-            self.ranges.append(best_range(hidden))
-            hidden = torch.fake_quantize_per_tensor_affine(hidden, *step_and_zero(*self.ranges[-1]), 0, LEVELS)
+        wanted = plain.features(sample)
+        before = given = torch.fake_quantize_per_tensor_affine(sample, 1 / LEVELS, 0, 0, LEVELS)
+        for link in plain.hidden():
+            # Worked out by the layer's exact weights, so before they are rounded.
+            following = next(wanted)
+            self._round_layer(link.convolution, exact, given)
+            result = self._after(link, given, before, self.steps[-1])
+            self.ranges.append(best_range(result))
+            result = torch.fake_quantize_per_tensor_affine(result, *step_and_zero(*self.ranges[-1]), 0, LEVELS)
+            before, given, exact = given, result, following
+        self._round_layer(plain.last(), exact, given)
+
+    def _round_layer(self, layer: nn.Conv2d, exact: Tensor, given: Tensor) -> None:
+        """Round one layer's weights so that ``given``, which is rounded, gives about what ``exact`` gave."""
+        columns = columns_of(given)
+        wanted = layer(exact)[:, :, 1:-1, 1:-1].permute(0, 2, 3, 1).flatten(0, 2)
+        self.steps.append(weight_scales(layer.weight))
+        layer.weight.copy_(rounded(layer.weight, self.steps[-1], LARGEST_CODE, columns))
+        if layer.bias is not None:
+            layer.bias.copy_((wanted - columns @ layer.weight.flatten(1).T).mean(0))
+
+    def _after(self, link: Link, given: Tensor, before: Tensor, steps: Tensor) -> Tensor:
+        """What a layer hands on, before that is rounded."""
+        result = _convolved(given, link.convolution, steps)
+        return result + before if link.closes else functional.leaky_relu(result, self.plain.slope)
 
     def forward(self, batch: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, scale*H, scale*W)."""
         plain = self.plain
-        hidden = torch.fake_quantize_per_tensor_affine(batch, 1 / LEVELS, 0, 0, LEVELS)
-        for layer, limits, steps in zip(plain.hidden(), self.ranges, self.steps[:-1], strict=True):
-            hidden = functional.leaky_relu(_convolved(hidden, layer, steps), plain.slope)
-            hidden = torch.fake_quantize_per_tensor_affine(hidden, *step_and_zero(*limits), 0, LEVELS)
-        residual = _convolved(hidden, plain.last(), self.steps[-1])
+        before = given = torch.fake_quantize_per_tensor_affine(batch, 1 / LEVELS, 0, 0, LEVELS)
+        for link, limits, steps in zip(plain.hidden(), self.ranges, self.steps[:-1], strict=True):
+            result = self._after(link, given, before, steps)
+            result = torch.fake_quantize_per_tensor_affine(result, *step_and_zero(*limits), 0, LEVELS)
+            before, given = given, result
+        residual = _convolved(given, plain.last(), self.steps[-1])
         return functional.pixel_shuffle(residual + plain.skip(batch), plain.scale)
 
 

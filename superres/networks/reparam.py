@@ -16,6 +16,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +28,7 @@ from superres.errors import OptionError
 from superres.networks.base import Network, check_choice, in_float32
 from superres.networks.layers import subpixel_kernel
 
-__all__ = ["SKIPS", "PlainStack", "ReparamConv", "ReparamNet", "Skip", "as_grey"]
+__all__ = ["SKIPS", "ConvolutionStack", "Link", "ReparamConv", "ReparamNet", "Skip", "as_grey", "bias_of"]
 
 #: What the network's answer is added to: each pixel repeated, or MATLAB's bicubic enlargement.
 SKIPS = ("bicubic", "nearest")
@@ -72,7 +75,7 @@ class ReparamConv(nn.Module):
         return functional.conv2d(batch, self.merged_kernel(), self.bias, padding=1)
 
 
-def _bias(convolution: nn.Conv2d) -> Tensor:
+def bias_of(convolution: nn.Conv2d) -> Tensor:
     """The bias of a convolution that was made with one."""
     if convolution.bias is None:
         raise OptionError("this convolution has no bias; every convolution here is made with one")
@@ -108,32 +111,70 @@ class Skip(nn.Module):
         return functional.conv2d(batch, self.kernel, groups=self.channels)
 
 
-class PlainStack(nn.Module):
-    """The deployed form: 3x3 convolutions with leaky ReLU between, a skip, and the sub-pixel shuffle."""
+class Link(NamedTuple):
+    """One hidden layer of a :class:`ConvolutionStack`.
 
-    def __init__(self, scale: int, channels: int, features: int, layers: int, slope: float, skip: str) -> None:
+    Attributes:
+        convolution: 3x3.
+        closes: it ends a residual block: the features of two layers before are added to what it gives.  A leaky ReLU
+            follows any other.
+    """
+
+    convolution: nn.Conv2d
+    closes: bool
+
+
+class ConvolutionStack(nn.Module):
+    """The deployed form: 3x3 convolutions with leaky ReLU between, a skip, and the sub-pixel shuffle.
+
+    Args:
+        scale: enlargement factor.
+        channels: of the picture.
+        features: hidden channels.
+        layers: convolutions outside of residual blocks, first and last included.
+        slope: of the leaky ReLU.
+        skip: one of :data:`SKIPS`.
+        blocks: residual blocks, of two convolutions each, after each of these layers but the first and the last.
+    """
+
+    def __init__(
+        self, scale: int, channels: int, features: int, layers: int, slope: float, skip: str, blocks: int = 0
+    ) -> None:
         super().__init__()
-        widths = [channels] + [features] * (layers - 1) + [channels * scale * scale]
+        hidden = 1 + (layers - 2) * (1 + 2 * blocks)
+        widths = [channels] + [features] * hidden + [channels * scale * scale]
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(widths))
         self.scale = scale
         self.slope = slope
+        self.blocks = blocks
         self.skip = Skip(scale, channels, skip)
 
-    def hidden(self) -> list[nn.Conv2d]:
-        """Every convolution but the last."""
-        return [layer for layer in self.convolutions if isinstance(layer, nn.Conv2d)][:-1]
+    def hidden(self) -> list[Link]:
+        """Every layer but the last."""
+        links = []
+        for index, layer in enumerate(self.convolutions[:-1]):
+            place = (index - 1) % (1 + 2 * self.blocks)  # 0 outside of blocks, then 1 and 2, 3 and 4 ...
+            if isinstance(layer, nn.Conv2d):
+                links.append(Link(layer, index > 0 and place > 0 and place % 2 == 0))
+        return links
 
     def last(self) -> nn.Conv2d:
         """The convolution before the sub-pixel shuffle."""
         return [layer for layer in self.convolutions if isinstance(layer, nn.Conv2d)][-1]
 
+    def features(self, batch: Tensor) -> Iterator[Tensor]:
+        """What each hidden layer hands on, one after the other."""
+        before, given = batch, batch
+        for convolution, closes in self.hidden():
+            result = convolution(given)
+            result = result + before if closes else functional.leaky_relu(result, self.slope)
+            before, given = given, result
+            yield result
+
     def forward(self, batch: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, scale*H, scale*W)."""
-        hidden = batch
-        for convolution in self.hidden():
-            hidden = functional.leaky_relu(convolution(hidden), self.slope)
-        residual = self.last()(hidden)
-        return functional.pixel_shuffle(residual + self.skip(batch), self.scale)
+        hidden = deque(self.features(batch), maxlen=1).pop()
+        return functional.pixel_shuffle(self.last()(hidden) + self.skip(batch), self.scale)
 
 
 class ReparamNet(Network):
@@ -143,7 +184,7 @@ class ReparamNet(Network):
         scale: enlargement factor, 1 to 16.
         features: hidden channels.
         layers: 3x3 convolutions in the deployed network, first and last included, at least 3.
-        expansion: width of the training-time chain over ``features``; 0 trains the plain stack.
+        expansion: width of the training-time chain over ``features``; 0 for none.
         channels: channels of the picture.
         slope: of the leaky ReLU.
         skip: what the convolutions' answer is added to, one of :data:`SKIPS`.
@@ -151,6 +192,9 @@ class ReparamNet(Network):
     Raises:
         OptionError: a number out of its range, or an unknown skip.
     """
+
+    #: Residual blocks after each of the layers, in the deployed form.
+    blocks = 0
 
     colours: Tensor
 
@@ -176,7 +220,7 @@ class ReparamNet(Network):
         self.body = nn.ModuleList(ReparamConv(features, expansion) for _ in range(layers - 2))
         self.tail = nn.Conv2d(features, channels * scale * scale, 3, padding=1)
         nn.init.normal_(self.tail.weight, std=0.01 / (3 * features**0.5))
-        _bias(self.tail).detach().zero_()
+        bias_of(self.tail).detach().zero_()
         self.skip = Skip(scale, channels, skip)
         self.register_buffer("colours", _colours(channels), persistent=False)
 
@@ -185,6 +229,10 @@ class ReparamNet(Network):
         hidden = functional.leaky_relu(self.head(batch), self.slope)
         for convolution in self.body:
             hidden = functional.leaky_relu(convolution(hidden), self.slope)
+        return self._answer(hidden, batch)
+
+    def _answer(self, hidden: Tensor, batch: Tensor) -> Tensor:
+        """The last convolution and the skip, from the last features and the input."""
         # A bfloat16 output is coarser than 8 bits: the last convolution leaves autocast.
         with in_float32(batch):
             residual = functional.conv2d(hidden.float(), *self._last(self.colours), padding=1)
@@ -192,16 +240,17 @@ class ReparamNet(Network):
 
     def _last(self, colours: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias of the last convolution, its channels turned by the matrix ``colours``."""
-        return _turned(colours, self.tail.weight), _turned(colours, _bias(self.tail))
+        return _turned(colours, self.tail.weight), _turned(colours, bias_of(self.tail))
 
     @torch.no_grad()
-    def fused(self) -> PlainStack:
-        """The plain stack with the same function; kernels are merged in float64."""
-        plain = PlainStack(self.scale, self.channels, self.features, self.layers, self.slope, self.skip.kind)
-        plain.convolutions[0].load_state_dict(self.head.state_dict())
-        plain.convolutions[-1].load_state_dict(dict(zip(("weight", "bias"), self._last(self.colours), strict=True)))
-        for target, source in zip(plain.convolutions[1:-1], self._hidden(), strict=True):
-            target.load_state_dict({"weight": copy.deepcopy(source).double().merged_kernel(), "bias": source.bias})
+    def fused(self) -> ConvolutionStack:
+        """The deployed form with the same function; kernels are merged in float64."""
+        plain = ConvolutionStack(
+            self.scale, self.channels, self.features, self.layers, self.slope, self.skip.kind, self.blocks
+        )
+        pairs = [(self.head.weight, bias_of(self.head)), *self._inner(), self._last(self.colours)]
+        for target, (kernel, bias) in zip(plain.convolutions, pairs, strict=True):
+            target.load_state_dict({"weight": kernel, "bias": bias})
         return plain.eval()
 
     @torch.no_grad()
@@ -227,7 +276,7 @@ class ReparamNet(Network):
         if theirs != ours:
             raise OptionError(f"warm start: the other network's layers are {theirs}, expected {ours}")
         self.head.weight.copy_(convolutions[0][0])
-        _bias(self.head).copy_(convolutions[0][1])
+        bias_of(self.head).copy_(convolutions[0][1])
         for target, (kernel, bias) in zip(self._hidden(), convolutions[1:-1], strict=True):
             target.kernel.copy_(kernel - target.identity)
             target.bias.copy_(bias)
@@ -237,10 +286,14 @@ class ReparamNet(Network):
         if kernel.shape == self.tail.weight.shape and skips == [self.skip.kernel.shape[-1]]:
             back = torch.linalg.inv(self.colours)
             self.tail.weight.copy_(_turned(back, kernel))
-            _bias(self.tail).copy_(_turned(back, bias))
+            bias_of(self.tail).copy_(_turned(back, bias))
 
     def _hidden(self) -> list[ReparamConv]:
         return [layer for layer in self.body if isinstance(layer, ReparamConv)]
+
+    def _inner(self) -> list[tuple[Tensor, Tensor]]:
+        """Kernel and bias of every deployed convolution but the first and the last."""
+        return [(copy.deepcopy(layer).double().merged_kernel(), layer.bias) for layer in self._hidden()]
 
 
 def _colours(channels: int) -> Tensor:

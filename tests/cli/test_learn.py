@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 from superres.cli import main
 from superres.cli.learn import RunOptions, progress_line
-from superres.deploy.quantise import plain_stack
+from superres.deploy.quantise import read_stack
 from superres.errors import OptionError
 from superres.training.recipe_file import load_recipe
 from superres.training.watching import Progress
@@ -120,7 +120,7 @@ def test_a_recipe_that_another_one_starts_from_is_trained_first(
     before = tmp_path / "runs" / "next_x2" / "before"
     assert read_card(before / "tiny_x2.toml").training.steps == 6
     first, second = (
-        plain_stack(load_model(name, 2, folder).onnx, name).convolutions[0].weight.detach()
+        read_stack(load_model(name, 2, folder).onnx, name).convolutions[0].weight.detach()
         for name, folder in (("tiny", before), ("next", tmp_path / "out"))
     )
     assert 0 < float((first - second).abs().max()) < 0.02  # one step away

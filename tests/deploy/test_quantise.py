@@ -15,18 +15,19 @@ from tiny_models import tiny_onnx
 from superres.backends import open_backend
 from superres.backends.openvino import has_int8
 from superres.deploy.export import export_onnx
-from superres.deploy.quantise import export_int8, plain_stack, tensor_of_bytes, train_quantised
+from superres.deploy.quantise import export_int8, read_stack, tensor_of_bytes, train_quantised
 from superres.errors import InferenceError, ModelError, TrainingError
+from superres.networks.quality import QualityNet
 from superres.networks.quantised import QuantisedStack
-from superres.networks.reparam import SKIPS, PlainStack, ReparamNet
+from superres.networks.reparam import SKIPS, ConvolutionStack, ReparamNet
 
 Bytes = npt.NDArray[np.uint8]
 
 
-def quantised(scale: int = 2, seed: int = 0) -> tuple[QuantisedStack, Bytes]:
+def quantised(scale: int = 2, seed: int = 0, blocks: int = 0) -> tuple[QuantisedStack, Bytes]:
     """A small network in 8 bits, and bytes (2, 12, 10, 3) for it."""
     torch.manual_seed(seed)
-    plain = PlainStack(scale, 3, 8, 4, 0.1, SKIPS[seed % 2]).eval()
+    plain = ConvolutionStack(scale, 3, 8, 4, 0.1, SKIPS[seed % 2], blocks).eval()
     small = np.random.default_rng(seed).integers(0, 256, (2, 12, 10, 3), np.uint8)
     return QuantisedStack(plain, tensor_of_bytes(small)), small
 
@@ -38,7 +39,22 @@ def test_a_deployed_file_is_read_back_exactly(tmp_path: Path, scale: int, skip: 
     network = ReparamNet(scale, 8, 5, 2, skip=skip)
     torch.nn.init.normal_(network.tail.weight, std=0.1)
     export_onnx(network, tmp_path / "m.onnx")
-    plain, small = plain_stack((tmp_path / "m.onnx").read_bytes(), "m"), torch.rand(1, 3, 9, 7)
+    plain, small = read_stack((tmp_path / "m.onnx").read_bytes(), "m"), torch.rand(1, 3, 9, 7)
+    with torch.no_grad():
+        assert torch.equal(plain(small), network.fused()(small))
+
+
+@pytest.mark.parametrize("layers", [3, 5])
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_a_deployed_file_with_residual_blocks_too(tmp_path: Path, blocks: int, layers: int) -> None:
+    torch.manual_seed(blocks)
+    network = QualityNet(2, 6, layers, blocks)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    export_onnx(network, tmp_path / "m.onnx")
+    plain, small = read_stack((tmp_path / "m.onnx").read_bytes(), "m"), torch.rand(1, 3, 9, 7)
+    assert plain.blocks == blocks
     with torch.no_grad():
         assert torch.equal(plain(small), network.fused()(small))
 
@@ -47,13 +63,13 @@ def test_another_kind_of_network_is_refused() -> None:
     model = onnx.load_model_from_string(tiny_onnx(2))
     model.graph.node[1].op_type = "Relu"
     del model.graph.node[1].attribute[:]
-    with pytest.raises(ModelError, match=r"mine: quantisation takes a plain stack.*'Relu'"):
-        plain_stack(model.SerializeToString(), "mine")
+    with pytest.raises(ModelError, match=r"mine: quantisation takes a stack of.*'Relu'"):
+        read_stack(model.SerializeToString(), "mine")
 
 
-@pytest.mark.parametrize("scale", [1, 2, 4])
-def test_both_runtimes_compute_what_was_trained(tmp_path: Path, scale: int) -> None:
-    stack, small = quantised(scale)
+@pytest.mark.parametrize(("scale", "blocks"), [(1, 0), (2, 0), (4, 0), (2, 1), (4, 2)])
+def test_both_runtimes_compute_what_was_trained(tmp_path: Path, scale: int, blocks: int) -> None:
+    stack, small = quantised(scale, blocks=blocks)
     export_int8(stack, tmp_path / "m.onnx")
     contents = (tmp_path / "m.onnx").read_bytes()
     with torch.no_grad():

@@ -16,13 +16,13 @@ from superres.networks.quantised import (
     step_and_zero,
     weight_scales,
 )
-from superres.networks.reparam import SKIPS, PlainStack
+from superres.networks.reparam import SKIPS, ConvolutionStack
 
 
-def stack(scale: int = 2, seed: int = 0) -> tuple[PlainStack, torch.Tensor]:
-    """A small plain stack with weights that do something, and 8-bit input for it."""
+def stack(scale: int = 2, seed: int = 0, blocks: int = 0) -> tuple[ConvolutionStack, torch.Tensor]:
+    """A small stack with weights that do something, and 8-bit input for it."""
     torch.manual_seed(seed)
-    plain = PlainStack(scale, 3, 8, 4, 0.1, SKIPS[seed % 2])
+    plain = ConvolutionStack(scale, 3, 8, 4, 0.1, SKIPS[seed % 2], blocks)
     return plain.eval(), torch.randint(0, 256, (2, 3, 12, 10)).float() / 255
 
 
@@ -56,9 +56,10 @@ def test_weights_use_all_their_codes() -> None:
     np.testing.assert_allclose(codes.abs().amax((1, 2, 3)).numpy(), LARGEST_CODE, rtol=1e-5)
 
 
+@pytest.mark.parametrize("blocks", [0, 1, 2])
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_quantised_is_near_the_float_network(scale: int) -> None:
-    plain, small = stack(scale)
+def test_quantised_is_near_the_float_network(scale: int, blocks: int) -> None:
+    plain, small = stack(scale, blocks=blocks)
     quantised = QuantisedStack(plain, small)
     with torch.no_grad():
         exact, rounded = plain(small), quantised(small)
@@ -79,8 +80,8 @@ def test_equalised_is_the_same_function_with_channels_of_similar_range(seed: int
         even = equalised(plain, small)
         assert torch.allclose(even(small), plain(small), atol=1e-4)
 
-        def spread(network: PlainStack) -> float:
-            hidden = torch.nn.functional.leaky_relu(network.hidden()[0](small), network.slope)
+        def spread(network: ConvolutionStack) -> float:
+            hidden = torch.nn.functional.leaky_relu(network.hidden()[0].convolution(small), network.slope)
             reach = hidden.abs().amax((0, 2, 3))
             return float(reach.max() / reach.min())
 
@@ -90,11 +91,26 @@ def test_equalised_is_the_same_function_with_channels_of_similar_range(seed: int
     assert errors[0] < errors[1]
 
 
-def rounded_to_8_bits(plain: PlainStack, batch: torch.Tensor) -> torch.Tensor:
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_features_that_are_added_are_equalised_alike(blocks: int) -> None:
+    plain, small = stack(blocks=blocks)
+    with torch.no_grad():
+        even = equalised(plain, small)
+        assert torch.allclose(even(small), plain(small), atol=1e-5)
+        ours, theirs = ([one.abs().mean((0, 2, 3)) for one in network.features(small)] for network in (even, plain))
+    factors = [new / old for new, old in zip(ours, theirs, strict=True)]
+    ends = [index for index, link in enumerate(plain.hidden()) if link.closes]
+    assert len(ends) == 2 * blocks
+    for index in ends:
+        assert torch.allclose(factors[index], factors[index - 2], rtol=1e-4)
+    assert not torch.allclose(factors[0], factors[1], rtol=0.05)
+
+
+def rounded_to_8_bits(plain: ConvolutionStack, batch: torch.Tensor) -> torch.Tensor:
     """The hidden activations through 8-bit codes, nothing else."""
     hidden = batch
-    for layer in plain.hidden():
-        hidden = torch.nn.functional.leaky_relu(layer(hidden), plain.slope)
+    for link in plain.hidden():
+        hidden = torch.nn.functional.leaky_relu(link.convolution(hidden), plain.slope)
         hidden = torch.fake_quantize_per_tensor_affine(hidden, *step_and_zero(*best_range(hidden)), 0, LEVELS)
     return torch.nn.functional.pixel_shuffle(plain.last()(hidden) + plain.skip(batch), plain.scale)
 
@@ -102,15 +118,16 @@ def rounded_to_8_bits(plain: PlainStack, batch: torch.Tensor) -> torch.Tensor:
 def test_a_silent_channel_stays_silent() -> None:
     plain, small = stack()
     with torch.no_grad():
-        plain.hidden()[0].weight[2].zero_()
-        plain.hidden()[0].bias[2] = 0
+        plain.convolutions[0].weight[2].zero_()
+        plain.convolutions[0].bias[2] = 0
         even = equalised(plain, small)
         assert torch.allclose(even(small), plain(small), atol=1e-5)
     assert all(bool(torch.isfinite(p).all()) for p in even.parameters())
 
 
-def test_it_works_on_a_copy_and_its_gradients_reach_every_weight() -> None:
-    plain, small = stack()
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_it_works_on_a_copy_and_its_gradients_reach_every_weight(blocks: int) -> None:
+    plain, small = stack(blocks=blocks)
     before = [p.detach().clone() for p in plain.parameters()]
     quantised = QuantisedStack(plain, small)
     quantised(small).square().mean().backward()
