@@ -50,6 +50,9 @@ __all__ = ["MemoryReader", "Options", "Result", "Upscaler", "fastest_precision",
 
 Array = npt.NDArray[Any]
 
+#: What 8-bit weights may cost, in dB of PSNR, where ``auto`` takes them.
+LARGEST_LOSS = 0.05
+
 #: Beyond any format, and small enough to compute with.
 _LARGEST_SIDE = 2**31 - 1
 
@@ -67,8 +70,8 @@ class Options:
         model: ``auto``, see :func:`superres.choice.choose`; or the family name of a shipped model, or ``FOLDER/NAME``
             for models of your own.
         precision: ``auto``, ``fp32``, ``bf16`` or ``int8``.  For opaque 8-bit pictures at a scale that has a network of
-            its own, ``auto`` takes int8 where the model has it and the processor is made for it; for other 8-bit
-            pictures bf16; for all others fp32.
+            its own, ``auto`` takes int8 where the model has it, at a measured loss of at most
+            :data:`LARGEST_LOSS`, and the processor is made for it; for other 8-bit pictures bf16; for all others fp32.
         backend: runtime's name.
         threads: cores, 0 for all.
         memory: bytes that strips, tiles and queues together may take.
@@ -582,11 +585,13 @@ def fastest_precision(card: ModelCard | None) -> Precision:
     """The fastest arithmetic that this processor has for 8-bit samples.
 
     Args:
-        card: of the model that would run in int8; None where int8 cannot serve.
+        card: of the model that would run in int8; None where int8 cannot serve.  It does where its loss was measured
+            and is at most :data:`LARGEST_LOSS` on every test set.
     """
     from superres.backends.openvino import has_bf16, has_int8
 
-    if card is not None and card.int8.sha256 and has_int8(card.int8.largest):
+    measured = card is not None and card.int8.sha256 and card.int8.loss
+    if card is not None and measured and max(card.int8.loss.values()) <= LARGEST_LOSS and has_int8(card.int8.largest):
         return "int8"
     return "bf16" if has_bf16() else "fp32"
 

@@ -611,7 +611,7 @@ class Failing(NearestBackend):
 
 def test_8_bit_weights_that_would_overflow_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, image = nearest_model(2), picture(8, 8)
-    put(Model(replace(model.card, int8=Int8(model.card.sha256)), model.onnx), tmp_path)
+    put(Model(replace(model.card, int8=Int8(model.card.sha256, loss={"Set5": 0.01})), model.onnx), tmp_path)
     (tmp_path / "nearest_x2.int8.onnx").write_bytes(model.onnx)
     monkeypatch.setattr(openvino, "has_int8", lambda code: code <= 64)
     options = Options(scale=2, model="nearest", precision="int8")

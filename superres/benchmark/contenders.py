@@ -71,7 +71,7 @@ def model_contenders(card: ModelCard, folder: Path, threads: int, *, with_torch:
     per_pixel = card.gmacs / (1280 / card.scale * 720 / card.scale)
     contents = load_model(card.name, card.scale, folder).onnx
     runners: list[tuple[str, Precision, Callable[[Bytes], Any]]] = []
-    rounded = {name: value - card.int8.loss.get(name, 0.0) for name, value in scores.items()}
+    rounded = {name: scores[name] - loss for name, loss in card.int8.loss.items() if name in scores}
     if card.int8.sha256:
         eight_bit = load_model(card.name, card.scale, folder, int8=True).onnx
         runners += _opened("OpenVINO int8", "openvino", eight_bit, "int8", threads)

@@ -105,12 +105,14 @@ def upscale(
             help="File, or folder (made if absent); of a video also a pattern, frames/%06d.png; - for standard output.",
         ),
     ] = None,
-    scale: Annotated[float | None, typer.Option(help="Enlargement up to 16; 1 only cleans.  [default: 4]")] = None,
+    scale: Annotated[float | None, typer.Option(help="Enlargement up to 16; 1 only cleans.", show_default="4")] = None,
     size: Annotated[str | None, typer.Option(help="Size of the result: 3840x2160, 3840x or x2160.")] = None,
     model: Annotated[
         str, typer.Option(help="A name from 'superres models', FOLDER/NAME, or auto: the source decides.")
     ] = "auto",
-    format: Annotated[str | None, typer.Option(help="png, jpeg, tiff, webp, avif.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="png, jpeg, tiff, webp, avif, gif; of DICOM dicom or jpeg2000.")
+    ] = None,
     quality: Annotated[
         int | None, typer.Option(help="Of a lossy format, 1-100; of a video its encoder's CRF, less is better.")
     ] = None,
@@ -128,7 +130,7 @@ def upscale(
     max_input: Annotated[float, typer.Option(help="Largest input, in megapixels.")] = 150.0,
     max_output: Annotated[float, typer.Option(help="Largest result, in megapixels.")] = 2000.0,
     axes: Annotated[
-        str, typer.Option(help="Of a volume: the array axes that grow, such as xy or xyz.  [default: in-plane]")
+        str, typer.Option(help="Of a volume: the array axes that grow, such as xy or xyz.", show_default="in-plane")
     ] = "",
     isotropic: Annotated[
         bool, typer.Option("--isotropic", help="Of a volume: bring thick slices to the in-plane spacing.")
@@ -137,7 +139,9 @@ def upscale(
         str,
         typer.Option(help="Of a volume: what makes new slices: shipped, self (trained further on its own) or cubic."),
     ] = "shipped",
-    bands: Annotated[str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.  [default: all]")] = "",
+    bands: Annotated[
+        str, typer.Option(help="Of a GeoTIFF: bands of the result, such as 1-4,6.", show_default="all")
+    ] = "",
     cog: Annotated[bool, typer.Option("--cog", help="Of a GeoTIFF: write a cloud-optimised one.")] = False,
     guide: Annotated[
         Path | None,
@@ -145,8 +149,10 @@ def upscale(
             help="A sharper source of the same kind (GeoTIFF, NIfTI, picture) and place; the result takes its grid."
         ),
     ] = None,
-    guide_bands: Annotated[str, typer.Option(help="Of the guide: bands or channels used.  [default: all]")] = "",
-    codec: Annotated[str, typer.Option(help="Of a video: h264, hevc, av1 or vp9.  [default: by the container]")] = "",
+    guide_bands: Annotated[str, typer.Option(help="Of the guide: bands or channels used.", show_default="all")] = "",
+    codec: Annotated[
+        str, typer.Option(help="Of a video: h264, hevc, av1 or vp9.", show_default="by the container")
+    ] = "",
     preset: Annotated[str, typer.Option(help="Of a video: the encoder's preset, such as medium or slow.")] = "",
     start: Annotated[float | None, typer.Option(help="Of a video: second to begin at.")] = None,
     end: Annotated[float | None, typer.Option(help="Of a video: second to stop at.")] = None,
@@ -162,7 +168,9 @@ def upscale(
     ] = None,
     recursive: Annotated[bool, typer.Option("-r", "--recursive", help="Search subfolders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per input on standard output.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="JSON on standard output: an object per input, of a video one a second.")
+    ] = False,
 ) -> None:
     """Make pictures larger.
 
@@ -229,7 +237,7 @@ def models(
 def train(
     recipe: Annotated[Path, typer.Argument(help="A TOML recipe; see recipes/.")],
     data: Annotated[Path, typer.Option(help="The folder that the recipe's data folders lie in.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of checkpoint and log.  [default: runs/NAME]")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of checkpoint and log.", show_default="runs/NAME")] = None,
     export: Annotated[Path | None, typer.Option(help="Folder for the finished ONNX model and its card.")] = None,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
     processes: Annotated[int, typer.Option(help="Processes that share each batch out: one per GPU.")] = 1,
@@ -251,21 +259,23 @@ def finetune(
     model: Annotated[str, typer.Argument(help="A name from 'superres models', or FOLDER/NAME.")],
     data: Annotated[Path, typer.Option(help="Folder of your pictures, searched with its subfolders.")],
     scale: Annotated[int, typer.Option(help="Enlargement of the new model.")] = 4,
-    name: Annotated[str, typer.Option(help="Of the new model.  [default: MODEL-tuned]")] = "",
+    name: Annotated[str, typer.Option(help="Of the new model.", show_default="MODEL-tuned")] = "",
     steps: Annotated[int, typer.Option(help="Training steps.")] = 2000,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
     freeze: Annotated[str, typer.Option(help="Layers that stay as they are, such as head,body.0.")] = "",
     patch: Annotated[int, typer.Option(help="Patch size in small pixels; every picture must hold one.")] = 48,
     batch: Annotated[int, typer.Option(help="Patches per step.")] = 16,
-    degradation: Annotated[str, typer.Option(help="bicubic, blind or everyday.  [default: the model's]")] = "",
-    run: Annotated[Path | None, typer.Option(help="Folder of recipe, checkpoint, log.  [default: runs/NAME]")] = None,
+    degradation: Annotated[str, typer.Option(help="bicubic, blind or everyday.", show_default="the model's")] = "",
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of recipe, checkpoint, log.", show_default="runs/NAME")
+    ] = None,
     export: Annotated[Path, typer.Option(help="Folder for the finished ONNX model and its card.")] = Path("models"),
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.")] = 0,
     log: Annotated[str, typer.Option(help="Beside log.csv: tensorboard, wandb, or both with a comma.")] = "",
     validate: Annotated[Path | None, typer.Option(help="Folder of pictures to measure on the way.")] = None,
     validate_every: Annotated[int, typer.Option(help="Steps between measurements.")] = 200,
     precision: Annotated[
-        str, typer.Option(help="bf16, fp32 or fp16.  [default: the model's, where this processor has it]")
+        str, typer.Option(help="bf16, fp32 or fp16.", show_default="the model's, where this processor has it")
     ] = "",
     cache: _Cache = None,
 ) -> None:
@@ -305,7 +315,7 @@ def align(
     low: Annotated[Path, typer.Argument(help="A small picture, or a folder of them.")],
     high: Annotated[Path, typer.Argument(help="The same scene large, or a folder with the same names.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for low/, high/ and pairs.csv.")],
-    scale: Annotated[int | None, typer.Option(help="Size ratio.  [default: from the sizes]")] = None,
+    scale: Annotated[int | None, typer.Option(help="Size ratio.", show_default="from the sizes")] = None,
     photometric: Annotated[
         bool, typer.Option("--photometric", help="Give the large pictures the small ones' brightness and contrast.")
     ] = False,

@@ -34,7 +34,7 @@ def quality(
 
 @benchmark_app.command()
 def speed(
-    models: Annotated[str, typer.Option(help="Such as standard_x4,realtime_x4.  [default: all]")] = "",
+    models: Annotated[str, typer.Option(help="Such as standard_x4,realtime_x4.", show_default="all")] = "",
     size: Annotated[str, typer.Option(help="Of the input picture.")] = "320x180",
     rounds: Annotated[int, typer.Option(help="The best of so many counts.")] = 20,
     torch: Annotated[bool, typer.Option("--torch", help="PyTorch as well.")] = False,

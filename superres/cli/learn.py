@@ -79,25 +79,36 @@ def run_training(recipe_path: Path, data: Path, options: RunOptions) -> None:
         TrainingError: see :meth:`superres.training.loop.TrainingRun.train`.
     """
     _need_torch()
-    recipe = _followed(recipe_path, options)
-    _train_chain(recipe, recipe_path, options.run or Path("runs") / recipe.name, data, options, ())
+    from superres.training.data import find_pictures
+
+    chain = _chain(recipe_path, options)
+    for recipe, _ in chain:
+        find_pictures(data, recipe.data.folders)  # now, not hours later when its turn comes
+    last, _ = chain[-1]
+    folder = options.run or Path("runs") / last.name
+    start = ""
+    for number, (recipe, path) in enumerate(chain):
+        after = len(chain) - 1 - number
+        place = folder.joinpath(*["before"] * after)
+        if after:
+            print(f"{chain[number + 1][1].name} starts from what {path.name} gives: that comes first", file=sys.stderr)
+        begun = replace(recipe, warm_start=start) if start else recipe
+        _train(begun, recipe, path.name, place, data, replace(options, run=place, export=place) if after else options)
+        start = f"{place}/{recipe.name}"
 
 
-def _train_chain(
-    recipe: Recipe, path: Path, folder: Path, data: Path, options: RunOptions, after: tuple[Path, ...]
-) -> None:
-    """Train what the recipe starts from, if that is a recipe, then the recipe itself; ``after`` are those that wait."""
-    if not recipe.warm_start.endswith(".toml"):
-        _train(recipe, recipe, path.name, folder, data, options)
-        return
-    first, place, waiting = path.parent / recipe.warm_start, folder / "before", (*after, path)
-    if first in waiting:
-        raise OptionError(f"{path}: warm_start = {recipe.warm_start!r} starts from this recipe itself")
-    before = _followed(first, options)
-    print(f"{path.name} starts from what {first.name} gives: that comes first", file=sys.stderr)
-    _train_chain(before, first, place, data, replace(options, run=place, export=place), waiting)
-    started = replace(recipe, warm_start=f"{place}/{before.name}")
-    _train(started, recipe, path.name, folder, data, options)
+def _chain(path: Path, options: RunOptions) -> list[tuple[Recipe, Path]]:
+    """A recipe and those that it starts from, in the order in which they are trained."""
+    found: list[tuple[Recipe, Path]] = []
+    while True:
+        recipe = _followed(path, options)
+        found.insert(0, (recipe, path))
+        if not recipe.warm_start.endswith(".toml"):
+            return found
+        before = path.parent / recipe.warm_start
+        if before.resolve() in [waiting.resolve() for _, waiting in found]:
+            raise OptionError(f"{path}: warm_start = {recipe.warm_start!r} starts from this recipe itself")
+        path = before
 
 
 def _followed(path: Path, options: RunOptions) -> Recipe:

@@ -12,6 +12,7 @@ import numpy as np
 
 from superres.errors import MissingExtraError
 from superres.evaluation import Settings, evaluate_folder, model_enlarger
+from superres.evaluation.scores import score_name
 from superres.evaluation.sets import find_sets, load_set
 from superres.pipeline import Options, Upscaler
 from superres.zoo import ModelCard, locate, write_card
@@ -44,7 +45,9 @@ def quantise_model(
     folder, name = locate(model)
     card = make_int8(name, scale, folder, data, steps=steps, rate=rate, threads=threads, report=tell)
     print(f"wrote {folder / card.stem}.int8.onnx")
-    if sets is not None:
+    if sets is None:
+        print("what it loses was not measured, so --precision auto leaves it alone: --evaluate TESTSETS measures it")
+    else:
         loss, shift = _measured_loss(card, folder, sets, threads), _measured_shift(card, folder, sets, threads)
         write_card(replace(card, int8=replace(card.int8, loss=loss, shift=shift)), folder / f"{card.stem}.toml")
 
@@ -67,7 +70,8 @@ def _measured_loss(card: ModelCard, folder: Path, sets: Path, threads: int) -> d
             threads=threads,
         )
         for result in evaluate_folder(sets, settings):
-            scores.setdefault(result.scores[0].name, []).append(result.scores[0].mean["psnr"])
+            name = score_name(result.scores[0].name, settings.degradation)
+            scores.setdefault(name, []).append(result.scores[0].mean["psnr"])
     loss = {name: round(exact - rounded, 3) for name, (exact, rounded) in scores.items()}
     for name, value in loss.items():
         print(f"{card.stem} int8 on {name}: {-value:+.3f} dB against fp32")

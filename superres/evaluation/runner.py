@@ -31,7 +31,7 @@ class Settings:
         models: names or ``FOLDER/NAME`` of models, and ``bicubic``.
         metrics: names from :data:`superres.metrics.METRICS`.
         degradation: how low resolution is made; not used where it is read from a folder.
-        precision: ``auto``, ``fp32`` or ``bf16``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``int8``.
         ensemble: the mean over eight flips and turns; see :class:`superres.pipeline.Options`.
         threads: cores, 0 for all.
 

@@ -64,7 +64,7 @@ class QualityNet(ReparamNet):
         blocks: residual blocks after each of these convolutions but the first and the last, at least 1.
         channels: channels of the picture.
         slope: of the leaky ReLU.
-        skip: what the convolutions' answer is added to, one of :data:`superres.networks.reparam.SKIPS`.
+        skip, dropout: as of :class:`superres.networks.reparam.ReparamNet`.
 
     Raises:
         OptionError: a number out of its range, or an unknown skip.
@@ -79,9 +79,10 @@ class QualityNet(ReparamNet):
         channels: int = 3,
         slope: float = 0.1,
         skip: str = "bicubic",
+        dropout: float = 0.0,
     ) -> None:
         check_range(type(self).__name__, "blocks", blocks, 1, 64)
-        super().__init__(scale, features, layers, 0, channels, slope, skip)
+        super().__init__(scale, features, layers, 0, channels, slope, skip, dropout)
         self.body = nn.ModuleList(
             nn.Sequential(layer, *(Refinement(features, slope) for _ in range(blocks))) for layer in self.body
         )

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.errors import OptionError
-from superres.networks.base import Network, check_choice, in_float32
+from superres.networks.base import Network, check_choice, check_range, in_float32
 from superres.networks.layers import subpixel_kernel
 
 __all__ = ["SKIPS", "ConvolutionStack", "Link", "ReparamConv", "ReparamNet", "Skip", "as_grey", "bias_of"]
@@ -178,7 +178,7 @@ class ConvolutionStack(nn.Module):
 
 
 class ReparamNet(Network):
-    """The network of ``standard`` and ``realtime``.
+    """The network of ``standard``, ``realtime`` and ``restore``.
 
     Args:
         scale: enlargement factor, 1 to 16.
@@ -188,6 +188,8 @@ class ReparamNet(Network):
         channels: channels of the picture.
         slope: of the leaky ReLU.
         skip: what the convolutions' answer is added to, one of :data:`SKIPS`.
+        dropout: share of the channels before the last convolution that are left out in training, 0 to 0.9 (Kong et al.,
+            "Reflash Dropout in Image Super-Resolution", CVPR 2022).
 
     Raises:
         OptionError: a number out of its range, or an unknown skip.
@@ -207,15 +209,17 @@ class ReparamNet(Network):
         channels: int = 3,
         slope: float = 0.1,
         skip: str = "bicubic",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_range(type(self).__name__, "dropout", dropout, 0, 0.9)
         if not 1 <= scale <= 16 or features < 1 or layers < 3 or expansion < 0 or channels < 1:
             raise OptionError(
                 f"ReparamNet(scale={scale}, features={features}, layers={layers}, expansion={expansion}, "
                 f"channels={channels}): expected scale 1-16, features >= 1, layers >= 3, expansion >= 0, channels >= 1"
             )
         self.scale, self.channels, self.halo = scale, channels, layers
-        self.features, self.layers, self.slope = features, layers, slope
+        self.features, self.layers, self.slope, self.dropout = features, layers, slope, dropout
         self.head = nn.Conv2d(channels, features, 3, padding=1)
         self.body = nn.ModuleList(ReparamConv(features, expansion) for _ in range(layers - 2))
         self.tail = nn.Conv2d(features, channels * scale * scale, 3, padding=1)
@@ -233,6 +237,7 @@ class ReparamNet(Network):
 
     def _answer(self, hidden: Tensor, batch: Tensor) -> Tensor:
         """The last convolution and the skip, from the last features and the input."""
+        hidden = functional.dropout2d(hidden, self.dropout, self.training)
         # A bfloat16 output is coarser than 8 bits: the last convolution leaves autocast.
         with in_float32(batch):
             residual = functional.conv2d(hidden.float(), *self._last(self.colours), padding=1)

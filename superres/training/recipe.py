@@ -27,8 +27,8 @@ class NetworkOptions:
 
     Attributes:
         architecture: a key of :data:`superres.networks.NETWORKS`.
-        options: (name, value) pairs for that architecture's constructor, such as ``features`` or ``dropout`` where it
-            takes one; in TOML plain keys beside ``architecture``.
+        options: (name, value) pairs for that architecture's constructor, such as ``features``, or ``dropout`` of
+            ``reparam`` and ``quality``; in TOML plain keys beside ``architecture``.
     """
 
     architecture: str = "reparam"

@@ -55,7 +55,8 @@ class Int8:
         sha256: of that file, lower-case hexadecimal; empty where there is none.
         steps: training steps on the quantised network.
         largest: no weight's code is larger, of either sign; processors without VNNI add codes above 64 up wrongly.
-        loss: test set -> PSNR lost against float32, in dB, published protocol.
+        loss: test set, with its degradation where that is another than bicubic as in ``scores`` -> PSNR lost against
+            float32, in dB, published protocol.
         shift: test set -> largest change of a picture's mean in one channel against float32, in 8-bit codes.
     """
 

@@ -227,3 +227,23 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["upscale"], ["(4)", "(in-plane)", "(all)", "(by the container)"]),
+        (["train"], ["(runs/NAME)"]),
+        (["finetune"], ["(MODEL-tuned)", "(the model's)"]),
+        (["benchmark", "speed"], ["(all)"]),
+    ],
+    ids=" ".join,
+)
+def test_help_tells_the_defaults_that_are_no_plain_values(
+    command: list[str], told: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for one in told:
+        assert f"[default: {one}]" in shown

@@ -200,6 +200,26 @@ def test_recipes_that_start_from_each_other_are_refused(
     assert "starts from this recipe itself" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("away", ["first", "second"])
+def test_pictures_of_every_recipe_are_looked_for_before_the_first_step(
+    away: str, recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (
+        RECIPE,
+        RECIPE.replace("steps = 6", 'steps = 6\nwarm_start = "tiny.toml"').replace("tiny_x2", "next_x2"),
+    )
+    more = '\nfolders = ["train", "train/1"]'
+    texts = {"first": first, "second": second}
+    texts[away] = texts[away].replace("[data]", f"[data]{more}")
+    recipe.write_text(texts["first"], encoding="utf-8")
+    (tmp_path / "next.toml").write_text(texts["second"], encoding="utf-8")
+    assert main(["train", str(tmp_path / "next.toml"), "--data", str(data), "--run", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err
+    assert f"{data / 'train' / '1'}: no training pictures there" in error
+    assert "step" not in error
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -41,16 +41,22 @@ def test_a_model_is_measured_through_the_product(tiny_folder: Path) -> None:
         assert np.array_equal(methods["bicubic"](low), resize(low, scale=2))
 
 
+#: A loss that ``auto`` takes.
+SMALL = {"Set5": 0.02, "B100": 0.05}
+
+
 @pytest.mark.parametrize(
     ("largest_exact", "has_bf16", "quantised", "expected"),
     [
-        (127, True, Int8("ab", largest=127), "int8"),
-        (64, True, Int8("ab", largest=64), "int8"),
-        (64, True, Int8("ab", largest=127), "bf16"),
-        (64, False, Int8("ab"), "fp32"),  # a card that says nothing of it
+        (127, True, Int8("ab", largest=127, loss=SMALL), "int8"),
+        (64, True, Int8("ab", largest=64, loss=SMALL), "int8"),
+        (64, True, Int8("ab", largest=64, loss={"Set5": 0.02, "B100": 0.051}), "bf16"),
+        (64, True, Int8("ab", largest=64), "bf16"),  # its loss was not measured
+        (64, True, Int8("ab", largest=127, loss=SMALL), "bf16"),
+        (64, False, Int8("ab", loss=SMALL), "fp32"),  # a card that says nothing of its codes
         (127, True, Int8(), "bf16"),
-        (0, True, Int8("ab", largest=64), "bf16"),
-        (0, False, Int8("ab", largest=64), "fp32"),
+        (0, True, Int8("ab", largest=64, loss=SMALL), "bf16"),
+        (0, False, Int8("ab", largest=64, loss=SMALL), "fp32"),
     ],
 )
 def test_auto_means_what_the_pipeline_takes(

@@ -92,7 +92,7 @@ def test_fused_is_smaller() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"features": 0}, {"layers": 2}, {"expansion": -1}, {"channels": 0}],
+    [{"features": 0}, {"layers": 2}, {"expansion": -1}, {"channels": 0}, {"dropout": 0.95}],
     ids=lambda options: next(iter(options)),
 )
 def test_numbers_out_of_range_are_refused(options: dict[str, int | float | str | bool]) -> None:
@@ -112,6 +112,21 @@ def test_other_channel_counts(channels: int) -> None:
     batch = torch.rand(1, channels, 6, 7)
     with torch.no_grad():
         assert torch.allclose(network(batch), network.fused()(batch), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["reparam", "quality"])
+def test_dropout_leaves_channels_out_in_training_alone(name: str) -> None:
+    torch.manual_seed(0)
+    network = trained(name, 2, {**SMALL[name], "features": 8, "dropout": 0.5})
+    batch = torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        still, fused = network(batch), network.fused()(batch)
+        network.train()
+        runs = [network(batch) for _ in range(16)]
+    assert torch.allclose(still, fused, atol=1e-5)
+    assert len({float(run.sum()) for run in runs}) > 4
+    # What is left is scaled up: the mean over many runs is the network.
+    assert (torch.stack(runs).mean(0) - still).abs().mean() < 0.5 * torch.stack(runs).sub(still).abs().mean()
 
 
 def test_branches_add_up_to_the_kernel() -> None:

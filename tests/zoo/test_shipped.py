@@ -23,7 +23,13 @@ from superres.zoo import ZOO, ModelCard, list_cards, load_model
 CARDS = list_cards()
 PICTURES = [card for card in CARDS if card.takes_pictures]
 #: Family -> most parameters.
-LIMITS = {"standard": 300_000, "standard-grey": 300_000, "restore": 300_000, "realtime": 50_000}
+LIMITS = {
+    "standard": 300_000,
+    "standard-grey": 300_000,
+    "restore": 300_000,
+    "realtime": 50_000,
+    "quality": 1_500_000,
+}
 #: Ends of the names of what a file holds beside what was trained: skips, and luminance out of colours and back.
 FIXED = ("copies", "kernel", "forth", "back")
 #: Families that go beyond the usual factors -> theirs.
@@ -70,7 +76,7 @@ def test_the_digests(card: ModelCard) -> None:
 
 def test_compressed_strokes_do_not_blow_up(card: ModelCard, run: Callable[[np.ndarray], np.ndarray]) -> None:
     """Sharper than any reduction, and with the ringing of JPEG: text of a screen looks like that."""
-    if card.name not in ("standard", "standard-grey", "realtime", "restore"):
+    if card.name not in ("standard", "standard-grey", "realtime", "restore", "quality"):
         pytest.skip(f"{card.name} is not held to it: README, Limits")
     random = np.random.default_rng(1)
     strokes = np.zeros((96, 96, 3), np.uint8)
@@ -191,7 +197,7 @@ def test_constant_in_constant_out(card: ModelCard, opener: Opener, precision: st
         large = backend.run(flat)[:, :, margin:-margin, margin:-margin]
         # The systems of docs/systems are trained for minutes, restore on pictures whose colours are worn: saturated
         # colours hardly come by.
-        exact = card.architecture == "reparam" and card.kind == "faithful"
+        exact = card.architecture in ("reparam", "quality") and card.kind == "faithful"
         assert np.abs(large - wanted).max() <= (1 if exact else 2) / 255
 
 
