@@ -210,7 +210,7 @@ def _label(text: str, width: int) -> Bytes:
     """Dark text on white, uint8 (rows, width, 3); cut when it is too long."""
     from superres.formats.vips import vips
 
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;") or " "
+    escaped = text.encode("utf-8", "replace").decode().replace("&", "&amp;").replace("<", "&lt;") or " "
     drawn = vips().Image.text(escaped, font="sans 13", dpi=96)
     ink = np.asarray(drawn.numpy(), np.float64).reshape(drawn.height, drawn.width)[:, : max(1, width - 12)]
     strip = np.full((max(32, ink.shape[0] + 12), width, 3), _PAPER, np.uint8)

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -55,6 +55,9 @@ LARGEST_LOSS = 0.05
 
 #: Beyond any format, and small enough to compute with.
 _LARGEST_SIDE = 2**31 - 1
+
+#: Rows that are looked at together, and what a picture of floats may reach as it is.
+_ROWS, _BRIGHT = 256, 1.25
 
 #: Pixels of a result that is finished while the next one is computed; of larger ones finishing is a small part.
 _SMALL = 2**24
@@ -107,6 +110,10 @@ class Options:
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise OptionError(f"scale {self.scale:g} and size {self.size} were both given: give one")
+        if self.scale is not None and not 1 <= self.scale <= LARGEST_SCALE:
+            raise OptionError(f"scale {self.scale:g}: expected more than 1, or 1 to clean, and at most {LARGEST_SCALE}")
+        if self.threads < 0 or (self.quality is not None and not 0 <= self.quality <= 100):
+            raise OptionError(f"threads {self.threads}, quality {self.quality}: expected 0 or more, and 0 to 100")
         if self.precision not in ("auto", "fp32", "bf16", "int8"):
             raise OptionError(f"precision {self.precision!r}: expected auto, fp32, bf16 or int8")
         if self.memory < 1 or not (self.tile == 0 or self.tile >= 8):
@@ -230,6 +237,7 @@ class Upscaler:
     def image(self, image: Image) -> Image:
         """Enlarge a picture in memory; see :func:`upscale`."""
         info, size = image.info, self.target(image.info, "picture")
+        info = _ranged(info, MemoryReader(image)) if info.dtype == np.float32 else info
         samples, done = np.empty((size[1], size[0], info.channels), info.dtype), 0
         for strip in self.strips(info, size, MemoryReader(image), None):
             samples[done : done + len(strip)] = strip
@@ -320,6 +328,14 @@ class Upscaler:
             raise OptionError(
                 f"{called}: {kind} takes no guide, only pictures, NIfTI and GeoTIFF do: leave out --guide"
             )
+        if kind != "geotiff" and (self.options.raster.bands or self.options.raster.cog):
+            raise OptionError(f"{called}: is {kind or 'a picture'}; --bands and --cog are for GeoTIFF: leave them out")
+        if kind not in ("nifti", "dicom", "dicom-series") and (
+            self.options.volume.axes or self.options.volume.isotropic
+        ):
+            raise OptionError(
+                f"{called}: is {kind or 'a picture'}; --axes and --isotropic are for volumes: leave them out"
+            )
         if kind is not None:
             if target is None or not isinstance(source, Path):
                 raise OptionError(f"{called}: {kind} goes from file to file: name a file, and a target with -o")
@@ -374,6 +390,9 @@ class Upscaler:
         reader = open_reader(source, name=called, limits=self.options.limits)
         try:
             info, size = reader.info, self.target(reader.info, called)
+            if info.dtype == np.float32:
+                with closing(open_reader(source, name=called, limits=self.options.limits)) as first:
+                    info = _ranged(info, first)
             writer = open_writer(
                 target,
                 info.scaled(size[1], size[0]),
@@ -624,6 +643,20 @@ class MemoryReader:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _ranged(info: PictureInfo, reader: Reader) -> PictureInfo:
+    """A picture of floats with the range that it has: networks know 0 to 1, and answer what lies far beyond with noise.
+
+    Args:
+        info: of the picture.
+        reader: at its first row; it is read to the end.
+    """
+    most = 0.0
+    for start in range(0, info.height, _ROWS):
+        rows = reader.read(start, min(start + _ROWS, info.height))[:, :, : info.channels - int(info.alpha)]
+        most = max(most, float(rows.max(initial=0, where=np.isfinite(rows))))
+    return replace(info, sample_range=most) if most > _BRIGHT else info
 
 
 def _exact(info: PictureInfo, size: tuple[int, int], scale: int) -> bool:

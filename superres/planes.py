@@ -30,7 +30,7 @@ def carried_planes(info: PictureInfo) -> int:
 def prepared(samples: Array, info: PictureInfo) -> Floats:
     """Samples (h, w, C) -> planes (h, w, P) float32: colours times alpha, alpha, then what fills gaps later.
 
-    Values are divided by the sample range.  Gaps of float pictures (NaN, infinity) become NaN in the first planes, and
+    Values are divided by their range.  Gaps of float pictures (NaN, infinity) become NaN in the first planes, and
     stand as they are in as many planes after them, which are 0 elsewhere.
     """
     values = samples.astype(np.float32)
@@ -39,10 +39,18 @@ def prepared(samples: Array, info: PictureInfo) -> Floats:
         finite = np.isfinite(values)
         gaps = np.where(finite, np.float32(0), values)
         values = np.where(finite, values, np.float32(np.nan))
-    values /= np.float32(info.sample_range)
+    values /= _ranges(info)
     if info.alpha:
         values[:, :, :-1] *= values[:, :, -1:]
     return values if gaps is None else np.concatenate([values, gaps], axis=2)
+
+
+def _ranges(info: PictureInfo) -> Floats:
+    """Of each channel: that of the samples; opacity of floats ends at 1 whatever the colours reach."""
+    ranges = np.full(info.channels, info.sample_range, np.float32)
+    if info.alpha and info.dtype == np.float32:
+        ranges[-1] = 1
+    return ranges
 
 
 def finished(planes: Floats, info: PictureInfo) -> Array:
@@ -55,7 +63,7 @@ def finished(planes: Floats, info: PictureInfo) -> Array:
         shown = opacity > 1 / 512
         colours = np.where(shown, values[:, :, :-1] / np.where(shown, opacity, 1), 0)
         values = np.concatenate([colours, np.clip(opacity, 0, 1)], axis=2)
-    values = values * np.float32(info.sample_range)
+    values = values * _ranges(info)
     if info.dtype == np.float32:
         gaps = planes[:, :, info.channels :]
         return np.where(np.isfinite(gaps), values, gaps).astype(np.float32, copy=False)

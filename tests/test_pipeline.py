@@ -15,7 +15,7 @@ import superres
 from superres.backends import Backend, Precision, openvino
 from superres.backends.openvino import has_bf16
 from superres.errors import InferenceError, LimitError, ModelError, OptionError
-from superres.formats import Limits
+from superres.formats import Limits, read_image
 from superres.image import Image, Metadata
 from superres.pipeline import Options, Upscaler, target_size
 from superres.resize import resize
@@ -652,3 +652,27 @@ def test_upscale_and_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     superres.upscale(image, 2, model="realtime")
     superres.upscale(image, 2, options=Options(scale=3, model="tiny"))
     assert [(options.scale, options.model) for options in seen] == [(2, "realtime"), (3, "tiny")]
+
+
+@pytest.mark.parametrize("model", ["standard", "realtime"])
+@pytest.mark.parametrize("most", [3.7, 255.0, 31_000.0])
+def test_floats_of_any_range_come_out_in_it(model: str, most: float, tmp_path: Path) -> None:
+    """Networks know 0 to 1: what goes beyond is brought there by the largest value, and back."""
+    samples = picture(40, 44).samples.astype(np.float32) / 255
+    samples[3, 3] = np.nan
+    samples[0, :4] = 1
+    unit, large = Image.from_array(samples), Image.from_array(samples * np.float32(most))
+    large.save(tmp_path / "large.tif")
+    with Upscaler(Options(scale=2, model=model, threads=1)) as upscaler:
+        expected, made = upscaler.image(unit).samples, upscaler.image(large).samples
+        upscaler.file(tmp_path / "large.tif", tmp_path / "made.tif")
+    np.testing.assert_allclose(made, expected * most, rtol=1e-3, atol=1e-4 * most)
+    np.testing.assert_array_equal(read_image(tmp_path / "made.tif").samples, made)
+    with Upscaler(Options(scale=2, model=model, threads=1)) as upscaler:  # opacity is of a range of its own
+        clear = np.concatenate([large.samples, np.full((*samples.shape[:2], 1), 1, np.float32)], axis=2)
+        both = upscaler.image(Image.from_array(clear)).samples
+    np.testing.assert_allclose(both[..., :3], made, rtol=1e-3, atol=1e-4 * most)
+    np.testing.assert_allclose(both[..., 3], 1, atol=1e-5)
+    flat = np.full((20, 24, 3), 0.9 * most, np.float32)
+    with Upscaler(Options(scale=2, model=model, threads=1)) as upscaler:
+        assert np.abs(upscaler.image(Image.from_array(flat)).samples - 0.9 * most).max() < 0.004 * most

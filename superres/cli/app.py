@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from superres.cli.benchmark import benchmark_app
 from superres.cli.codes import INTERRUPTED, OK, USAGE
 from superres.errors import OptionError, SuperresError
 
-__all__ = ["app", "main", "parse_bands", "parse_bytes", "parse_rate", "parse_size"]
+__all__ = ["app", "main", "parse_bands", "parse_bytes", "parse_megapixels", "parse_rate", "parse_size"]
 
 app = typer.Typer(
     name="superres",
@@ -55,6 +57,17 @@ def parse_bytes(text: str) -> int:
     if not match:
         raise OptionError(f"memory {text!r}: expected a number and a unit, such as 2GB or 500MB")
     return int(float(match[1]) * 1000 ** " kmgt".index(match[2] or " "))
+
+
+def parse_megapixels(number: float, option: str) -> int:
+    """Megapixels -> pixels.
+
+    >>> parse_megapixels(1.5, "--max-input")
+    1500000
+    """
+    if not (math.isfinite(number) and number > 0):
+        raise OptionError(f"{option} {number:g}: expected megapixels above 0")
+    return int(number * 1e6)
 
 
 def parse_rate(text: str) -> Fraction:
@@ -193,7 +206,10 @@ def upscale(
         memory=parse_bytes(memory),
         tile=tile,
         ensemble=ensemble,
-        limits=Limits(input_pixels=int(max_input * 1e6), output_pixels=int(max_output * 1e6)),
+        limits=Limits(
+            input_pixels=parse_megapixels(max_input, "--max-input"),
+            output_pixels=parse_megapixels(max_output, "--max-output"),
+        ),
         format=format,
         quality=quality,
         compression=compression,
@@ -391,10 +407,16 @@ def quantize(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code.  No traceback reaches the user for an error that superres knows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name of bytes that are no text is told with escapes
+            stream.reconfigure(errors="backslashreplace")
     try:
         # Without its standalone mode the parser returns the code of typer.Exit and raises its own errors.
         code = app(args=list(arguments) if arguments is not None else None, prog_name="superres", standalone_mode=False)
     except SuperresError as error:
+        print(f"superres: {error}", file=sys.stderr)
+        return USAGE
+    except OSError as error:
         print(f"superres: {error}", file=sys.stderr)
         return USAGE
     except (KeyboardInterrupt, typer.Abort):

@@ -30,12 +30,12 @@ __all__ = ["run_batch"]
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one input: a result, or why not."""
+    """What became of one input: a result, or why not; ``skipped`` is the target that was there already."""
 
     source: str
     result: Result | None = None
     error: str = ""
-    skipped: bool = False
+    skipped: str = ""
 
     def line(self) -> str:
         """For people."""
@@ -47,13 +47,20 @@ class _Outcome:
                 + (f"  ({r.reason}; --model decides otherwise)" if r.reason else "")
                 + (f"  ({r.note})" if r.note else "")
             )
-        return f"{self.source}: there already, left as it is" if self.skipped else f"superres: {self.error}"
+        return f"{self.skipped}: there already, left as it is" if self.skipped else f"superres: {self.named_error}"
+
+    @property
+    def named_error(self) -> str:
+        """The error, with the source where it does not name it."""
+        return self.error if self.source in self.error else f"{self.source}: {self.error}"
 
     def record(self) -> dict[str, Any]:
         """For programs."""
         if self.result is not None:
             return {"status": "partial" if self.result.warnings else "done", **asdict(self.result)}
-        return {"status": "skipped" if self.skipped else "failed", "source": self.source, "error": self.error}
+        if self.skipped:
+            return {"status": "skipped", "source": self.source, "target": self.skipped, "error": ""}
+        return {"status": "failed", "source": self.source, "error": self.error}
 
 
 def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, recursive: bool, json_lines: bool) -> int:
@@ -69,6 +76,8 @@ def run_batch(inputs: Sequence[str], output: str | None, options: Options, *, re
         return _run_stream(inputs, output, options, json_lines)
     if output == "-":
         return _run_to_stdout(inputs, options, json_lines)
+    if "" in inputs or output == "":
+        raise OptionError("an input or -o is an empty text, as an unset variable of the shell is: give a name")
     given = [Path(text) for text in inputs]
     jobs = plan(given, Path(output) if output else None, _tag(options), recursive)
     clip = one_clip(given, Path(output) if output else None)
@@ -118,20 +127,20 @@ def _begin_job(
             )
         taken[target] = job.source
         if several and target.exists() and not options.overwrite:
-            return lambda: _Outcome(str(target), skipped=True)
+            return lambda: _Outcome(str(job.source), skipped=str(target))
         if job.file is None and not job.folder.exists():
             _make_folder(job.folder)
         if kind_of(job.source) in ("video", "frames"):
             progress.expect_frames(str(job.source), _written(target))
         result = together.begin(job.source, target, info if several else None, progress.update)
-    except SuperresError as error:
+    except (SuperresError, OSError) as error:
         failed = _Outcome(str(job.source), error=str(error))
         return lambda: failed
 
     def outcome() -> _Outcome:
         try:
             return _Outcome(str(job.source), result())
-        except SuperresError as error:
+        except (SuperresError, OSError) as error:
             return _Outcome(str(job.source), error=str(error))
 
     return outcome
@@ -182,8 +191,12 @@ def _run_stream(inputs: Sequence[str], output: str | None, options: Options, jso
     contents = sys.stdin.buffer.read()
     with Upscaler(options) as upscaler:
         if output is not None and output != "-":
-            return _run_one(lambda: upscaler.file(contents, Path(output), name="standard input"), json_lines)
-        return _run_one(lambda: _to_stdout(upscaler, contents, "standard input"), json_lines, to_stderr=True)
+            return _run_one(
+                "standard input", lambda: upscaler.file(contents, Path(output), name="standard input"), json_lines
+            )
+        return _run_one(
+            "standard input", lambda: _to_stdout(upscaler, contents, "standard input"), json_lines, to_stderr=True
+        )
 
 
 def _run_to_stdout(inputs: Sequence[str], options: Options, json_lines: bool) -> int:
@@ -191,7 +204,7 @@ def _run_to_stdout(inputs: Sequence[str], options: Options, json_lines: bool) ->
     if len(inputs) > 1:
         raise OptionError("-o - (standard output) takes one input")
     with Upscaler(options) as upscaler:
-        return _run_one(lambda: _to_stdout(upscaler, Path(inputs[0]), None), json_lines, to_stderr=True)
+        return _run_one(inputs[0], lambda: _to_stdout(upscaler, Path(inputs[0]), None), json_lines, to_stderr=True)
 
 
 def _to_stdout(upscaler: Upscaler, source: Path | bytes, name: str | None) -> Result:
@@ -201,12 +214,12 @@ def _to_stdout(upscaler: Upscaler, source: Path | bytes, name: str | None) -> Re
     return upscaler.file(source, None, name=name, stream=sys.stdout.buffer)
 
 
-def _run_one(work: Callable[[], Result], json_lines: bool, to_stderr: bool = False) -> int:
+def _run_one(source: str, work: Callable[[], Result], json_lines: bool, to_stderr: bool = False) -> int:
     """Run one job without a progress bar and tell its outcome."""
     try:
-        outcome = _Outcome("", result=work())
-    except SuperresError as error:
-        outcome = _Outcome("", error=str(error))
+        outcome = _Outcome(source, result=work())
+    except (SuperresError, OSError) as error:
+        outcome = _Outcome(source, error=str(error))
     text = json.dumps(outcome.record()) if json_lines else outcome.line()
     print(text, file=sys.stderr if to_stderr or not json_lines else sys.stdout)
     return OK if outcome.result else SOME_FAILED
@@ -226,12 +239,12 @@ def _close(outcomes: Sequence[_Outcome], seconds: float, json_lines: bool) -> in
     failed = [outcome for outcome in outcomes if outcome.error]
     if len(outcomes) > 1 and not json_lines:
         done = sum(outcome.result is not None for outcome in outcomes)
-        skipped = sum(outcome.skipped for outcome in outcomes)
+        skipped = sum(bool(outcome.skipped) for outcome in outcomes)
         parts = [f"{done} done"]
         parts += [f"{skipped} there already (--overwrite does them again)"] if skipped else []
         parts += [f"{len(failed)} failed"] if failed else []
         print(f"{', '.join(parts)} in {seconds:.1f} s", file=sys.stderr)
         for outcome in failed:
-            print(f"  failed: {outcome.error}", file=sys.stderr)
+            print(f"  failed: {outcome.named_error}", file=sys.stderr)
     lacking = any(outcome.result is not None and outcome.result.warnings for outcome in outcomes)
     return SOME_FAILED if failed or lacking else OK

@@ -12,7 +12,6 @@ import numpy as np
 from superres.cli.jobs import find_inputs
 from superres.cli.pairs import PairFolder, read_plain, run_each
 from superres.degrade import load_degradation
-from superres.degrade.blind import BlindOptions, draw_steps
 from superres.degrade.steps import describe
 from superres.errors import InputError, OptionError, OutputError
 
@@ -84,7 +83,7 @@ def _make(source: Path, folder: PairFolder, options: PairOptions) -> str:
     degradation = load_degradation(options.kind)
     low = degradation(high, scale, _generator(name, options.seed))
     # The same generator draws the same steps: what the degradation did, in words.
-    steps = describe(draw_steps(_generator(name, options.seed), BlindOptions())) if degradation.random else options.kind
+    steps = describe(degradation.steps(_generator(name, options.seed))) if degradation.random else options.kind
     low = low[margin : height - margin, margin : width - margin]
     high = high[margin * scale : (height - margin) * scale, margin * scale : (width - margin) * scale]
     size = {"source": source, "width": low.shape[1], "height": low.shape[0]}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from superres.errors import OptionError
+from superres.errors import InputError, OptionError
 from superres.formats.frame_names import frame_pattern
 from superres.formats.kinds import KINDS, is_dicom_series, source_suffixes, split_name
 from superres.formats.table import FORMATS, format_of_name
@@ -50,11 +50,12 @@ def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path
     for path in given:
         if path.is_dir():
             folders = [path, *(below for below in path.rglob("*") if below.is_dir())] if recursive else [path]
-            series = [folder for folder in folders if is_dicom_series(folder)]
+            folders = [folder for folder in folders if not _hidden(folder, path)]
+            series = [folder for folder in folders if _is_one_source(folder, path)]
             files = [
                 file
                 for file in path.glob("**/*" if recursive else "*")
-                if split_name(file)[1].lower() in source_suffixes() and not file.name.startswith(".") and file.is_file()
+                if split_name(file)[1].lower() in source_suffixes() and not _hidden(file, path) and file.is_file()
             ]
             sources = sorted([*series, *(file for file in files if file.parent not in series)])
             if not sources:
@@ -66,6 +67,21 @@ def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path
         else:
             raise OptionError(f"{path}: no such file or folder")
     return found
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    """Whether it, or a folder on the way to it from ``folder``, is hidden."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _is_one_source(folder: Path, given: Path) -> bool:
+    """Whether a folder is taken as one input: a series, or a subfolder that cannot be read, so that its job says so."""
+    try:
+        return is_dicom_series(folder)
+    except InputError:
+        if folder == given:
+            raise
+        return True
 
 
 def one_clip(given: Sequence[Path], output: Path | None) -> bool:
@@ -102,13 +118,15 @@ def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) 
     several = len(found) > 1 or any(path.is_dir() for path in given)
     if output is not None and not several and not output_is_folder(output, 1):
         return [Job(found[0][0], output.parent, split_name(output)[0], output)]
+    if output is not None and output.exists() and not output.is_dir():
+        raise OptionError(f"{output}: is a file, and several results go into a folder: name one with -o")
     jobs = []
     for source, below in found:
         folder = source.parent if output is None else output / below
         jobs.append(Job(source, folder, f"{_stem(source)}_{tag}"))
     # Results of an earlier run that lie beside their inputs are not inputs.
-    made = {(job.folder, job.stem) for job in jobs}
-    return [job for job in jobs if (job.source.parent, _stem(job.source)) not in made]
+    made = {(job.folder.resolve(), job.stem) for job in jobs}
+    return [job for job in jobs if (job.source.parent.resolve(), _stem(job.source)) not in made]
 
 
 def _stem(source: Path) -> str:

@@ -91,7 +91,7 @@ class PairFolder:
         writer.writeheader()
         writer.writerows(self._rows[name] for name in sorted(self._rows))
         with replace_file(self._table) as stream:
-            stream.write(text.getvalue().encode())
+            stream.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def read_plain(file: Path) -> tuple[Bytes, Metadata]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from superres.degrade.steps import Step
 from superres.errors import OptionError, near_match
 
 __all__ = ["DEGRADATIONS", "Degradation", "load_degradation"]
@@ -48,6 +49,11 @@ class Degradation:
         module, _, attribute = self.location.partition(":")
         low: npt.NDArray[Any] = getattr(importlib.import_module(module), attribute)(picture, scale, random)
         return low
+
+    def steps(self, random: np.random.Generator) -> tuple[Step, ...]:
+        """What a random degradation does by a generator in this state, by its module's ``drawn``."""
+        drawn: tuple[Step, ...] = importlib.import_module(self.location.partition(":")[0]).drawn(random)
+        return drawn
 
 
 #: Every degradation by name.

@@ -109,7 +109,12 @@ class BlindOptions:
 
 def degrade(picture: Bytes, scale: int, random: np.random.Generator) -> Bytes:
     """The table's entry: :func:`degrade_blind` with the options it has by default."""
-    return degrade_blind(picture, scale, random, _defaults())
+    return degrade_blind(picture, scale, random, defaults())
+
+
+def drawn(random: np.random.Generator) -> tuple[Step, ...]:
+    """What :func:`degrade` does by the same generator."""
+    return draw_steps(random, defaults())
 
 
 def degrade_blind(picture: Bytes, scale: int, random: np.random.Generator, options: BlindOptions) -> Bytes:
@@ -150,7 +155,7 @@ def draw_steps(random: np.random.Generator, options: BlindOptions) -> tuple[Step
 
 
 @cache
-def _defaults() -> BlindOptions:
+def defaults() -> BlindOptions:
     """Made once: it checks itself, and is asked for with every patch."""
     return BlindOptions()
 

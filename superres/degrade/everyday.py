@@ -12,10 +12,11 @@ from functools import cache
 import numpy as np
 
 from superres.degrade import blind
-from superres.degrade.blind import BlindOptions, degrade_blind
+from superres.degrade.blind import BlindOptions, degrade_blind, draw_steps
 from superres.degrade.pictures import Bytes
+from superres.degrade.steps import Step
 
-__all__ = ["SLIGHT", "degrade"]
+__all__ = ["SLIGHT", "degrade", "drawn"]
 
 #: Share of the pictures that are hardly degraded.
 SLIGHT = 0.5
@@ -23,9 +24,16 @@ SLIGHT = 0.5
 
 def degrade(picture: Bytes, scale: int, random: np.random.Generator) -> Bytes:
     """Degrade one picture, much or little; arguments, result and errors as of :func:`degrade_blind`."""
-    if random.random() < SLIGHT:
-        return degrade_blind(picture, scale, random, _slight())
-    return blind.degrade(picture, scale, random)
+    return degrade_blind(picture, scale, random, _options(random))
+
+
+def drawn(random: np.random.Generator) -> tuple[Step, ...]:
+    """What :func:`degrade` does by the same generator."""
+    return draw_steps(random, _options(random))
+
+
+def _options(random: np.random.Generator) -> BlindOptions:
+    return _slight() if random.random() < SLIGHT else blind.defaults()
 
 
 @cache

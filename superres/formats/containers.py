@@ -198,7 +198,7 @@ def _colour_table(data: bytes, at: int) -> int:
 
 
 _LOSSY = {6: "JPEG", 7: "JPEG", 33003: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP", 34887: "LERC", 50002: "JPEG XL"}
-_PHOTOMETRIC = {0, 1, 2, 3, 5, 6, 8, 9}
+_PHOTOMETRIC = {0, 1, 2, 3, 5, 6, 8}
 
 
 def inspect_tiff(file: BinaryIO, name: str) -> TiffFacts:
@@ -242,7 +242,9 @@ def _check_samples(tiff: TiffFile, directory: Directory, name: str) -> None:
             f"{name}: has {depth}-bit {label} samples; expected 8 or 16-bit unsigned or 32-bit float: convert it first"
         )
     if photometric not in _PHOTOMETRIC:
-        raise UnsupportedFormatError(f"{name}: has samples of kind {photometric} (raw or LogLuv); develop it first")
-    most = 5 if photometric == 5 else 4 if photometric in (2, 6, 8, 9) else 2
+        raise UnsupportedFormatError(
+            f"{name}: has samples of kind {photometric} (raw, LogLuv or ICCLab); develop or convert it first"
+        )
+    most = 5 if photometric == 5 else 4 if photometric in (2, 6, 8) else 2
     if channels > most:
         raise UnsupportedFormatError(f"{name}: has {channels} channels; a picture of this kind has at most {most}")

@@ -93,7 +93,8 @@ def _native(source: PixelSource, file: BinaryIO, name: str) -> Iterator[Array]:
     expected = math.ceil(samples * options["bits_allocated"] / 8)
     if options["photometric_interpretation"] == "YBR_FULL_422":
         expected = expected // 3 * 2
-    if (source.length or 0) < expected:
+    # A few bytes too many are padding; a frame too many, or rows, are a header that does not belong to the data.
+    if not expected <= (source.length or 0) < expected + max(2, expected // options["number_of_frames"] // 8):
         raise CorruptInputError(
             f"{name}: holds {source.length} bytes of pixels, but its header declares {options['columns']} x "
             f"{options['rows']} x {options['number_of_frames']} frame(s), which take {expected}; get the file again"

@@ -74,17 +74,17 @@ def scale_places(dataset: Dataset, scale: Scale) -> None:
     for item in _places(dataset, shared, frames):
         _scale_spacings(item, scale)
         _scale_shutters(item, scale)
-    for region in dataset.get("SequenceOfUltrasoundRegions", None) or []:
-        _scale_region(region, scale)
-    for item in dataset.get("MaskSubtractionSequence", None) or []:
         if item.get("MaskSubPixelShift", None):
             item.MaskSubPixelShift = [float(v) * s for v, s in zip(item.MaskSubPixelShift, scale, strict=True)]
+    for region in dataset.get("SequenceOfUltrasoundRegions", None) or []:
+        _scale_region(region, scale)
     _scale_aspect(dataset, scale)
 
 
 def _places(dataset: Dataset, shared: Dataset | None, frames: Sequence[Dataset]) -> Iterator[Dataset]:
     """The dataset, and every item of every functional group: elements keep their meaning in each."""
     yield dataset
+    yield from dataset.get("MaskSubtractionSequence", None) or []
     for group in [*([] if shared is None else [shared]), *frames]:
         for element in group:
             if element.VR == "SQ":

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from superres.geometry import nearest_indices
+from superres.ranges import UsualRange
 
 __all__ = ["Held", "Layout", "Rescale", "Window", "held_samples", "measured", "normalised", "restored", "stored_values"]
 
@@ -87,19 +88,19 @@ class Held:
 
 @dataclass(frozen=True)
 class Window:
-    """Modality values as networks see them: 0 is ``low``, 1 is ``low + span``."""
+    """Modality values as networks see them: 0 is ``low``, 1 is ``low + span``; odd ones lie beyond."""
 
     low: float
     span: float
 
     @classmethod
     def of(cls, parts: Iterable[Array]) -> Window:
-        """The smallest and the largest of all values; empty parts are passed over."""
-        low, high = np.inf, -np.inf
+        """The smallest and the largest of all values but odd ones; see :class:`superres.ranges.UsualRange`."""
+        seen = UsualRange()
         for part in parts:
-            if part.size:
-                low, high = min(low, float(part.min())), max(high, float(part.max()))
-        return cls(0.0, 0.0) if low > high else cls(low, high - low)
+            seen.add(part)
+        low, high = seen.usual or (0.0, 0.0)
+        return cls(low, high - low)
 
 
 def stored_values(raw: Array, layout: Layout) -> Ints:

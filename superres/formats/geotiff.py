@@ -121,6 +121,11 @@ def open_raster(path: Path, name: str, limits: Limits) -> RasterSource:
         dataset = open_dataset(str(path.absolute()), "r", {})
     try:
         limits.check_input(name, dataset.width, dataset.height)
+        if dataset.subdatasets:
+            raise UnsupportedFormatError(
+                f"{name}: holds {len(dataset.subdatasets)} rasters: take them out one by one, with gdal_translate "
+                f"GTIFF_DIR:1:{name}"
+            )
         _check(dataset, name)
         with reading(name):
             raster = describe(dataset, sparse, tiled)
@@ -146,6 +151,10 @@ def _check(dataset: Any, name: str) -> None:
     if dtype.startswith("complex"):
         raise UnsupportedFormatError(
             f"{name}: has complex samples ({dtype}); write amplitude and phase, or both parts, as bands of their own"
+        )
+    if dtype in ("int64", "uint64") and dataset.nodata is not None and abs(dataset.nodata) > 2**53:
+        raise UnsupportedFormatError(
+            f"{name}: its nodata value, about {dataset.nodata:g}, is not held exactly; choose one within 2^53"
         )
     if any(flags == [] for flags in _mask_flags(dataset)):
         raise UnsupportedFormatError(f"{name}: has a mask per band; write one mask for all, or a nodata value")

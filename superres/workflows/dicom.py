@@ -8,7 +8,9 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+from superres.errors import OptionError
 from superres.formats.dicom import open_dicom
+from superres.formats.kinds import KINDS, source_suffixes, split_name
 from superres.formats.placement import FilePlacement
 from superres.formats.vips import output_error
 from superres.pipeline import Result, Upscaler
@@ -31,6 +33,10 @@ def upscale_file(
         SuperresError: see :mod:`superres.errors`; then no part of a result is left behind.
     """
     started = time.perf_counter()
+    if split_name(target)[1].lower() in source_suffixes() - set(KINDS["dicom"].suffixes):
+        raise OptionError(
+            f"{name}: DICOM is written as DICOM, not as {split_name(target)[1]!r}: use a name that ends in .dcm"
+        )
     file = open_dicom(source, name, upscaler.options.limits)
     done = count(1)
 

@@ -17,6 +17,7 @@ from superres.geometry import nearest_indices
 from superres.image import Image
 from superres.pipeline import Options, Upscaler
 from superres.planes import without_gaps
+from superres.ranges import split
 from superres.resize import axis_resampler, resize
 from superres.workflows.bands import ValueRange
 from superres.workflows.growth import Grid, Growth
@@ -272,7 +273,10 @@ def _enlarged(plane: Floats, size: tuple[int, ...], enlarge: Callable[[Floats], 
     if np.array_equal(plane, np.broadcast_to(plane[0, 0], plane.shape), equal_nan=True):
         return np.full(size, plane[0, 0], np.float32)
     finite = np.isfinite(plane)
-    large = enlarge(without_gaps(plane))
+    inside, beyond = split(plane)
+    large = enlarge(without_gaps(inside))
+    if beyond is not None:
+        large = large + resize(beyond, (size[0], size[1]), kernel="bilinear")
     if finite.all():
         return large
     near = np.ix_(nearest_indices(plane.shape[0], size[0]), nearest_indices(plane.shape[1], size[1]))

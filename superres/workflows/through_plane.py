@@ -15,6 +15,7 @@ from superres.errors import InferenceError
 from superres.geometry import nearest_indices
 from superres.planes import filled
 from superres.queueing import mapped
+from superres.ranges import split
 from superres.resize import axis_resampler
 from superres.tiling import spans
 
@@ -183,7 +184,8 @@ def enlarge_axis(
 ) -> None:
     """Enlarge one axis of a volume: the mean of what the network makes in both orientations across the slices.
 
-    Gaps (NaN, infinity) are filled for the network and stand in the result where they were.
+    Gaps (NaN, infinity) are filled for the network and stand in the result where they were; odd values, see
+    :mod:`superres.ranges`, go past it.
 
     Args:
         volume: (X, Y, Z) float32, maybe memory-mapped; one plane at a time is read.
@@ -208,9 +210,13 @@ def _plane(planes: Floats, network: PlaneNetwork, index: int) -> Floats:
     """The network's result for one of the planes, with its gaps in the nearest places."""
     plane = np.asarray(planes[index])
     finite = np.isfinite(plane)
+    inside, beyond = split(plane)
+    if not finite.all():
+        inside = filled(np.where(finite, inside, np.float32(np.nan))[:, :, None])[:, :, 0]
+    large = network.run(inside)
+    if beyond is not None:
+        large = large + axis_resampler(len(plane), len(large), "bilinear").apply(beyond, 0)
     if finite.all():
-        return network.run(plane)
-    whole = np.where(finite, plane, np.float32(np.nan))
-    large = network.run(filled(whole[:, :, None])[:, :, 0])
+        return large
     places = nearest_indices(plane.shape[0], large.shape[0])
     return np.where(finite[places], large, plane[places])

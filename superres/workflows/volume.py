@@ -13,6 +13,8 @@ from superres.errors import InputError
 from superres.geometry import nearest_indices
 from superres.image import Image
 from superres.pipeline import MemoryReader, Upscaler
+from superres.ranges import UsualRange, split
+from superres.resize import resize
 from superres.workflows.growth import Grid, Growth
 from superres.workflows.through_plane import Enlarge, MakeNetwork, check_range, enlarge_axis
 
@@ -27,8 +29,8 @@ class Values:
     """The values of a volume as networks see them: from 0 (``low``) to 1 (``low + span``).
 
     Attributes:
-        low: smallest finite value.
-        span: difference to the largest, or 1.
+        low: smallest finite value, but for odd ones: see :class:`superres.ranges.UsualRange`.
+        span: difference to the largest of them, or 1.
     """
 
     low: float
@@ -41,16 +43,16 @@ class Values:
         Raises:
             InputError: the values are too far apart to compute with.
         """
-        low, high = np.inf, -np.inf
+        seen = UsualRange()
         for k in range(volume.shape[2]):
             plane = np.asarray(volume[:, :, k])
-            finite = plane[np.isfinite(plane)]
-            if finite.size:
-                low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-        if low > high:  # only gaps
+            seen.add(plane[np.isfinite(plane)])
+        if seen.whole is None:  # only gaps
             return cls(0.0, 1.0)
-        if not np.isfinite(high - low):
-            raise InputError(f"{name}: values from {low:g} to {high:g} are too far apart: rescale them first")
+        least, most = seen.whole
+        if not np.isfinite(most - least):
+            raise InputError(f"{name}: values from {least:g} to {most:g} are too far apart: rescale them first")
+        low, high = seen.usual or seen.whole
         return cls(low, high - low or 1.0)
 
     def normalised(self, plane: Array) -> Floats:
@@ -72,6 +74,8 @@ class Values:
 def picture_enlarger(upscaler: Upscaler) -> Enlarge:
     """Pictures through the upscaler's networks; a constant one stays constant without them.
 
+    Odd values, far beyond 0 and 1, are not shown to them: what they lie beyond is interpolated linearly and added.
+
     The returned function raises InferenceError when a result leaves the range of its picture by more than that range:
     float volumes are not clipped, so what a network makes of strong noise would otherwise pass for measured values.
     """
@@ -79,11 +83,12 @@ def picture_enlarger(upscaler: Upscaler) -> Enlarge:
     def enlarge(plane: Floats, size: tuple[int, int]) -> Floats:
         if np.array_equal(plane, np.broadcast_to(plane[0, 0], plane.shape), equal_nan=True):
             return np.full(size, plane[0, 0], np.float32)
-        reader = MemoryReader(Image.from_array(np.ascontiguousarray(plane)))
+        inside, beyond = split(plane)
+        reader = MemoryReader(Image.from_array(np.ascontiguousarray(inside)))
         strips = upscaler.strips(reader.info, (size[1], size[0]), reader, None)
         large: Floats = np.concatenate(list(strips))[:, :, 0]
-        check_range(plane, large, "use another --model, such as realtime")
-        return large
+        check_range(inside, large, "use another --model, such as realtime")
+        return large if beyond is None else large + resize(beyond, size, kernel="bilinear")
 
     return enlarge
 

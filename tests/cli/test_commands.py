@@ -247,3 +247,111 @@ def test_help_tells_the_defaults_that_are_no_plain_values(
     shown = capsys.readouterr().out
     for one in told:
         assert f"[default: {one}]" in shown
+
+
+def saved(path: Path, seed: int = 0) -> Path:
+    """A small picture."""
+    random = np.random.default_rng(seed)
+    Pillow.fromarray(random.integers(0, 255, (12, 16, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def test_the_report_names_the_file_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "b.png"):
+        Pillow.new("RGBA", (8, 8), (1, 2, 3, 40)).save(tmp_path / name)
+    assert main(["upscale", str(tmp_path), "-o", str(tmp_path / "out"), "--scale", "2", "--format", "jpeg"]) == 2
+    told = capsys.readouterr().err
+    for name in ("a.png", "b.png"):
+        assert f"failed: {tmp_path / name}: jpeg cannot hold transparency" in told
+
+
+def test_an_error_of_the_system_is_told_and_the_others_are_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    saved(tmp_path / "in" / ("a" * 250 + ".png"))
+    saved(tmp_path / "in" / "b.png")
+    assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--scale", "2"]) == 2
+    assert "File name too long" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b_x2.png"]
+    single = next(path for path in (tmp_path / "in").iterdir() if len(path.name) > 200)
+    assert main(["upscale", str(single), "--scale", "2"]) in (1, 2)
+
+
+def test_records_tell_source_and_target_of_what_was_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs = [str(saved(tmp_path / name)) for name in ("a.png", "b.png")]
+    command = ["upscale", *inputs, "-o", str(tmp_path / "out"), "--scale", "2", "--json"]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(command) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["source"] for record in records] == inputs
+    assert [record["target"] for record in records] == [str(tmp_path / "out" / f"{name}_x2.png") for name in "ab"]
+    assert {record["status"] for record in records} == {"skipped"}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--scale", "99"], "scale 99"),
+        (["--threads", "-1"], "threads -1"),
+        (["--max-input", "nan"], "--max-input nan"),
+        (["--max-output", "inf"], "--max-output inf"),
+        (["-o", "there.png"], "there.png: is a file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_told_once_and_touches_nothing(
+    more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    for name in ("in/a.png", "in/b.png", "there.png"):
+        saved(tmp_path / name)
+    command = ["upscale", "in", *more, *([] if "-o" in more else ["-o", "out"])]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert error.count(told) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path / "a.png")
+    assert main(["upscale", "", "--scale", "2"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_hidden_folders_and_own_results_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / ".thumbs").mkdir(parents=True)
+    saved(tmp_path / "in" / "a.png")
+    saved(tmp_path / "in" / ".thumbs" / "t.png")
+    for _ in range(2):
+        assert main(["upscale", "in", "-r", "-o", str(tmp_path / "in"), "--scale", "2"]) == 0
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == [".thumbs", "a.png", "a_x2.png"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to the superuser")
+def test_a_subfolder_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "in" / "shut").mkdir(parents=True)
+    saved(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "shut").chmod(0)
+    try:
+        assert main(["upscale", str(tmp_path / "in"), "-r", "-o", str(tmp_path / "out"), "--scale", "2"]) == 2
+    finally:
+        (tmp_path / "in" / "shut").chmod(0o700)
+    assert (tmp_path / "out" / "a_x2.png").exists()
+
+
+def test_names_that_are_no_text_do_not_stop_anything(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    saved(tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path / "in") + b"/\xff\xfe.png"))
+    code = (
+        f"from superres.cli import main; raise SystemExit(main(['upscale', {str(tmp_path / 'in')!r}, '--scale', '2']))"
+    )
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=strict, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert len(list((tmp_path / "in").iterdir())) == 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superres.degrade import load_degradation
+from superres.degrade import DEGRADATIONS, load_degradation
 from superres.degrade.align import estimate_shift
 from superres.degrade.applying import apply_steps
 from superres.degrade.blind import BlindOptions, degrade, degrade_blind, draw_steps
@@ -173,3 +173,16 @@ def test_options_out_of_bounds_are_refused(changes: dict[str, object], words: st
 def test_sizes_that_do_not_divide_are_refused(height: int, width: int, scale: int) -> None:
     with pytest.raises(OptionError, match=f"{width} x {height}"):
         degrade(np.zeros((height, width, 3), np.uint8), scale, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DEGRADATIONS.items() if entry.random])
+def test_the_steps_that_are_told_are_those_that_are_done(name: str) -> None:
+    high = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
+    degradation = load_degradation(name)
+    for seed in range(12):
+        steps = degradation.steps(np.random.default_rng(seed))
+        random = np.random.default_rng(seed)
+        low = degradation(high, 2, random)
+        again = np.random.default_rng(seed)
+        assert degradation.steps(again) == steps
+        np.testing.assert_array_equal(low, apply_steps(high, steps, (16, 20), again))

@@ -213,6 +213,14 @@ def test_aspect_ratio_and_mask_shift() -> None:
     assert same.PixelAspectRatio == [4, 3]
 
 
+def test_the_mask_shift_of_a_frame() -> None:
+    shift = item(FramePixelShiftSequence=[item(MaskSubPixelShift=[1.5, 2.0])])
+    dataset = make(GREY, PerFrameFunctionalGroupsSequence=[shift])
+    scale_places(dataset, (2.0, 3.0))
+    found = dataset.PerFrameFunctionalGroupsSequence[0].FramePixelShiftSequence[0].MaskSubPixelShift
+    assert found == [3.0, 6.0]
+
+
 def test_twice_by_two_is_once_by_four() -> None:
     once, twice = make(GREY, ImagerPixelSpacing=[1, 2]), make(GREY, ImagerPixelSpacing=[1, 2])
     scale_places(once, (4.0, 4.0))

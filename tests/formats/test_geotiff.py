@@ -103,6 +103,26 @@ def test_nodata(tmp_path: Path, dtype: str, nodata: float, found: float) -> None
     assert opened(make_raster(tmp_path / "a.tif", ground(8, 9, 1, dtype), nodata=nodata)).raster.nodata == found
 
 
+@pytest.mark.parametrize("nodata", [-(2.0**63), 2.0**60])
+def test_a_nodata_value_that_is_not_held_exactly_is_refused(
+    nodata: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_raster(tmp_path / "a.tif", ground(8, 9, 1, "int64"))
+    monkeypatch.setattr(rasterio.DatasetReader, "nodata", nodata)  # rasterio writes such a number wrongly itself
+    with pytest.raises(UnsupportedFormatError, match="nodata value"):
+        opened(path)
+
+
+def test_several_rasters_in_one_file_are_refused(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif", ground(8, 9, 1, "uint8"))
+    with rasterio.open(path, "r") as first:
+        profile = {**first.profile, "APPEND_SUBDATASET": "YES"}
+    with rasterio.open(path, "w", **profile) as second:
+        second.write(ground(8, 9, 1, "uint8"))
+    with pytest.raises(UnsupportedFormatError, match=r"holds 2 rasters.*GTIFF_DIR"):
+        opened(path)
+
+
 def test_a_nodata_value_that_no_sample_can_have_means_nothing(tmp_path: Path) -> None:
     """-1 in unsigned samples, as some programs write it."""
     path = make_raster(tmp_path / "a.tif", ground(8, 9, 1, "uint8"), nodata=77)

@@ -345,6 +345,38 @@ def test_options_that_make_no_sense(options: dict[str, Any], upscaler: Made, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
 
 
+@pytest.mark.parametrize("name", ["b.png", "b.nii.gz", "b.tif"])
+def test_a_result_is_not_called_another_format(name: str, upscaler: Made, tmp_path: Path) -> None:
+    path = save(make(np.zeros((3, 4), np.uint8)), tmp_path / "a.dcm")
+    with pytest.raises(OptionError, match=r"a\.dcm: DICOM is written as DICOM.*\.dcm"):
+        upscaler().file(path, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
+
+
+@pytest.mark.parametrize("odd", [-32768, 32767])
+def test_an_odd_value_spoils_nothing_but_its_place(odd: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    samples = (400 + 300 * smooth_ground(40, 44) + 10 * random.standard_normal((40, 44))).astype(np.int16)
+    results = []
+    for middle in (samples[5, 6], odd):
+        changed = samples.copy()
+        changed[5, 6] = middle
+        path = save(make(changed, PixelRepresentation=1), tmp_path / f"{middle}.dcm")
+        with Upscaler(Options(scale=2, threads=1)) as real:
+            real.file(path, tmp_path / f"{middle}_x2.dcm")
+        results.append(read(tmp_path / f"{middle}_x2.dcm").astype(int))
+    difference = np.abs(results[1] - results[0])
+    assert difference[10:12, 12:14].min() > 5000
+    difference[:44, :48] = 0
+    assert difference.max() <= 1
+
+
+def smooth_ground(rows: int, columns: int) -> np.ndarray[Any, Any]:
+    """Waves between -1 and 1."""
+    down, across = np.mgrid[:rows, :columns]
+    return np.asarray(np.sin(down / 5) * np.cos(across / 7))
+
+
 def test_both_axes_may_be_named(upscaler: Made, tmp_path: Path) -> None:
     path = save(make(np.zeros((3, 4), np.uint8)), tmp_path / "a.dcm")
     upscaler(volume=VolumeOptions(axes="xy")).file(path, tmp_path / "b.dcm")

@@ -15,8 +15,9 @@ from hypothesis.extra import numpy as hnp
 from superres.errors import InferenceError, InputError
 from superres.formats.mapped import mapped_array
 from superres.options import VolumeOptions
+from superres.pipeline import Options, Upscaler
 from superres.workflows.growth import Grid, Growth, plan_growth
-from superres.workflows.through_plane import PlaneNetwork
+from superres.workflows.through_plane import PlaneNetwork, enlarge_axis
 from superres.workflows.volume import Values, enlarge_nearest, enlarge_volume, picture_enlarger
 
 Array = npt.NDArray[Any]
@@ -68,6 +69,55 @@ def test_results_are_rounded_and_clipped(dtype: str) -> None:
     assert made[0, 1] >= limits.max - 2048  # doubles are that far apart at 2**64
     rounded = Values(0.0, 1.0).stored(np.array([[6.5, 7.49]], np.float32), np.dtype(dtype))
     assert rounded.tolist() == [[7, 7]]
+
+
+@pytest.mark.parametrize("odd", [-9999.0, 1e5])
+def test_an_odd_voxel_spoils_nothing_but_its_place(odd: float) -> None:
+    """Sentinels and single hot voxels of quantitative maps: all other slices are as if they were not there."""
+    random = np.random.default_rng(0)
+    volume = random.random((40, 44, 2)).astype(np.float32)
+    results = []
+    for value in (float(volume[3, 4, 0]), odd):
+        changed = volume.copy()
+        changed[3, 4, 0] = value
+        growth = plan_growth(volume.shape, (1, 1, 1), 2, VolumeOptions("xy"), "a")
+        result = np.zeros(growth.after, np.float32)
+        with Upscaler(Options(scale=2, model="realtime", threads=1)) as upscaler:
+            values, enlarge = Values.of(changed, "a"), picture_enlarger(upscaler)
+            enlarge_volume(
+                changed,
+                result,
+                growth,
+                values,
+                enlarge,
+                repeated_rows,
+                lambda grid: np.zeros(grid, np.float32),
+                nothing,
+            )
+        results.append(result)
+    difference = np.abs(results[1] - results[0])
+    assert difference[6:8, 8:10, 0].min() > abs(odd) / 3
+    assert difference[:, :, 1].max() < 0.2
+    assert difference[24:, 24:, 0].max() < 0.2
+
+
+def test_an_odd_voxel_goes_past_the_network_across_slices() -> None:
+    volume = np.random.default_rng(0).random((5, 6, 8)).astype(np.float32)
+    volume[2, 3, 4], seen = 900, []
+
+    def watching(planes: Floats, axis: int, length: int) -> PlaneNetwork:
+        def run(plane: Floats) -> Floats:
+            seen.append(float(plane.max()))
+            return plane.repeat(2, 0)
+
+        return PlaneNetwork(run)
+
+    result = np.zeros((5, 6, 16), np.float32)
+    enlarge_axis(volume, 2, 16, watching, result, nothing)
+    assert max(seen) <= 1.25
+    assert result[2, 3, 8:10].min() > 600
+    result[2, 3, 6:12] = 0
+    np.testing.assert_array_equal(result, np.where(result, volume.repeat(2, 2), 0))
 
 
 def test_floats_are_not_clipped() -> None:
