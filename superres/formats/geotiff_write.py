@@ -97,6 +97,12 @@ class RasterWriter:
             return
         window = (box[0], box[1]), (box[2], box[3])
         samples = np.ascontiguousarray(np.broadcast_to(samples, (len(samples), box[1] - box[0], box[3] - box[2])))
+        if (
+            samples.dtype.kind == "f" and self._raster.layout.bits == 16
+        ):  # as the file holds them, to be compared with it
+            most = samples.dtype.type(np.finfo(np.float16).max)
+            within = np.where(np.isfinite(samples), np.clip(samples, -most, most), samples)
+            samples = within.astype(np.float16).astype(samples.dtype)
         with writing(str(self._target)):
             self._dataset.write(samples, window=window)
             if mask is not None:

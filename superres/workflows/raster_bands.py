@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 
 # Samples of a band that its range is taken from, at most, and below how many a closer look is taken.
 _SAMPLES, _FEWEST = 4_000_000, 10_000
+# As many different values as classes have, and fewer than intensities have among so many samples.
+_CLASSES, _ENOUGH = 16, 1024
 # Windows per axis, and their side.
 _WINDOWS, _SIDE = 16, 128
 
@@ -42,8 +44,8 @@ def plan_groups(source: RasterSource, raster: Raster, *, apart: bool = False) ->
     """Which bands go together.
 
     Red, green and blue of an 8-bit raster are one colour picture, on the scale that pictures have.  Alpha, colour
-    tables and single bits are no quantities: they take the nearest sample.  Every other band goes alone, on a range
-    of its own: three of them are no colours.
+    tables, single bits, and integers of 16 different values or fewer are no quantities: they take the nearest sample.
+    Every other band goes alone, on a range of its own: three of them are no colours.
 
     Args:
         source: read from.
@@ -62,9 +64,19 @@ def plan_groups(source: RasterSource, raster: Raster, *, apart: bool = False) ->
             continue
         if band.interpretation in ("alpha", "palette") or raster.layout.bits == 1:
             groups.append(Group((place,), "nearest"))
+            continue
+        found = sampled(source, band.source)
+        if _are_classes(found, raster):
+            groups.append(Group((place,), "nearest"))
         else:
-            groups.append(Group((place,), "grey", ValueRange.robust(sampled(source, band.source))))
+            groups.append(Group((place,), "grey", ValueRange.robust(found)))
     return groups
+
+
+def _are_classes(found: Array, raster: Raster) -> bool:
+    """Whether integers have so few different values that they are classes or flags, of quality or land cover."""
+    integers = raster.dtype.kind in "iu" and not raster.layout.bits
+    return integers and found.size >= _ENOUGH and np.unique(found).size <= _CLASSES
 
 
 def sampled(source: RasterSource, band: int) -> Array:

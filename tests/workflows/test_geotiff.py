@@ -516,3 +516,21 @@ def test_real_reflectances(enlarge: Enlarge, data_root: Path, tmp_path: Path) ->
         samples = bands[name][:2, :150, :150].astype(dtype)
         large = read(enlarge(make_raster(tmp_path / f"{name}.tif", samples), f"large {name}.tif"))
         assert large.mean((1, 2)) == pytest.approx(samples.mean((1, 2)), rel=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [("uint8", [1, 5, 90]), ("uint16", [21824, 22280, 55052])])
+def test_classes_take_the_nearest_sample(dtype: str, classes: list[int], enlarge: Enlarge, tmp_path: Path) -> None:
+    regions = np.random.default_rng(0).integers(0, len(classes), (1, 8, 8)).repeat(6, 1).repeat(6, 2)
+    samples = np.array(classes, dtype)[regions]
+    result = enlarge(make_raster(tmp_path / "small.tif", samples))
+    np.testing.assert_array_equal(read(result), samples.repeat(2, 1).repeat(2, 2))
+
+
+def test_floats_of_16_bits(enlarge: Enlarge, tmp_path: Path) -> None:
+    samples = ground(40, 44, 2, "float32") * np.float32(100)
+    samples[0, 3, 3] = 60_000
+    source = make_raster(tmp_path / "small.tif", samples, NBITS=16)
+    result = read(enlarge(source))
+    assert result.shape == (2, 80, 88)
+    np.testing.assert_array_equal(result, result.astype(np.float16).astype(np.float32))
+    assert np.abs(result.mean() / read(source).mean() - 1) < 0.001
