@@ -64,7 +64,8 @@ class QualityNet(ReparamNet):
         blocks: residual blocks after each of these convolutions but the first and the last, at least 1.
         channels: channels of the picture.
         slope: of the leaky ReLU.
-        skip, dropout: as of :class:`superres.networks.reparam.ReparamNet`.
+        skip: what the convolutions' answer is added to, one of :data:`superres.networks.reparam.SKIPS`.
+        dropout: share of the channels before the last convolution that are left out in training, 0 to 0.9.
 
     Raises:
         OptionError: a number out of its range, or an unknown skip.
