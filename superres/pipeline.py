@@ -169,8 +169,6 @@ def target_size(width: int, height: int, options: Options) -> tuple[int, int]:
     """
     if options.size is None:
         factor = 4.0 if options.scale is None else options.scale
-        if not 1 <= factor <= LARGEST_SCALE:
-            raise OptionError(f"scale {factor:g}: expected more than 1, or 1 to clean, and at most {LARGEST_SCALE}")
         scaled = scaled_length(width, factor), scaled_length(height, factor)
         if scaled == (width, height) and factor != 1:
             raise OptionError(f"scale {factor:g} would not change the size of {width}x{height}: use a larger one")

@@ -413,10 +413,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Without its standalone mode the parser returns the code of typer.Exit and raises its own errors.
         code = app(args=list(arguments) if arguments is not None else None, prog_name="superres", standalone_mode=False)
-    except SuperresError as error:
-        print(f"superres: {error}", file=sys.stderr)
-        return USAGE
-    except OSError as error:
+    except (SuperresError, OSError) as error:
         print(f"superres: {error}", file=sys.stderr)
         return USAGE
     except (KeyboardInterrupt, typer.Abort):

@@ -136,23 +136,23 @@ class QuantisedStack(nn.Module):
     @torch.no_grad()
     def _round(self, sample: Tensor) -> None:
         """Weights, their steps, and a range for each hidden activation, with the layers before already quantised."""
-        plain, exact = self.plain, sample
-        wanted = plain.features(sample)
+        plain = self.plain
+        exact_before = exact = sample
         before = given = torch.fake_quantize_per_tensor_affine(sample, 1 / LEVELS, 0, 0, LEVELS)
         for link in plain.hidden():
-            # Worked out by the layer's exact weights, so before they are rounded.
-            following = next(wanted)
-            self._round_layer(link.convolution, exact, given)
+            sums = link.convolution(exact)  # by the exact weights, before they are rounded
+            self._round_layer(link.convolution, sums, given)
             result = self._after(link, given, before, self.steps[-1])
             self.ranges.append(best_range(result))
             result = torch.fake_quantize_per_tensor_affine(result, *step_and_zero(*self.ranges[-1]), 0, LEVELS)
-            before, given, exact = given, result, following
-        self._round_layer(plain.last(), exact, given)
+            before, given = given, result
+            exact_before, exact = exact, link.handed_on(sums, exact_before, plain.slope)
+        self._round_layer(plain.last(), plain.last()(exact), given)
 
-    def _round_layer(self, layer: nn.Conv2d, exact: Tensor, given: Tensor) -> None:
-        """Round one layer's weights so that ``given``, which is rounded, gives about what ``exact`` gave."""
+    def _round_layer(self, layer: nn.Conv2d, sums: Tensor, given: Tensor) -> None:
+        """Round one layer's weights so that ``given``, which is rounded, gives about the exact ``sums``."""
         columns = columns_of(given)
-        wanted = layer(exact)[:, :, 1:-1, 1:-1].permute(0, 2, 3, 1).flatten(0, 2)
+        wanted = sums[:, :, 1:-1, 1:-1].permute(0, 2, 3, 1).flatten(0, 2)
         self.steps.append(weight_scales(layer.weight))
         layer.weight.copy_(rounded(layer.weight, self.steps[-1], LARGEST_CODE, columns))
         if layer.bias is not None:
@@ -160,8 +160,7 @@ class QuantisedStack(nn.Module):
 
     def _after(self, link: Link, given: Tensor, before: Tensor, steps: Tensor) -> Tensor:
         """What a layer hands on, before that is rounded."""
-        result = _convolved(given, link.convolution, steps)
-        return result + before if link.closes else functional.leaky_relu(result, self.plain.slope)
+        return link.handed_on(_convolved(given, link.convolution, steps), before, self.plain.slope)
 
     def forward(self, batch: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, scale*H, scale*W)."""

@@ -123,6 +123,10 @@ class Link(NamedTuple):
     convolution: nn.Conv2d
     closes: bool
 
+    def handed_on(self, sums: Tensor, before: Tensor, slope: float) -> Tensor:
+        """What becomes of the convolution's sums; ``before`` are the features of two layers before."""
+        return sums + before if self.closes else functional.leaky_relu(sums, slope)
+
 
 class ConvolutionStack(nn.Module):
     """The deployed form: 3x3 convolutions with leaky ReLU between, a skip, and the sub-pixel shuffle.
@@ -165,11 +169,9 @@ class ConvolutionStack(nn.Module):
     def features(self, batch: Tensor) -> Iterator[Tensor]:
         """What each hidden layer hands on, one after the other."""
         before, given = batch, batch
-        for convolution, closes in self.hidden():
-            result = convolution(given)
-            result = result + before if closes else functional.leaky_relu(result, self.slope)
-            before, given = given, result
-            yield result
+        for link in self.hidden():
+            before, given = given, link.handed_on(link.convolution(given), before, self.slope)
+            yield given
 
     def forward(self, batch: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, scale*H, scale*W)."""

@@ -26,8 +26,7 @@ from superres.formats.dicom_write import check_size, describe_pixels, result_syn
 from superres.geometry import enlargement, nearest_indices
 from superres.image import Image, PictureInfo
 from superres.pipeline import Options, Result, Upscaler
-from superres.ranges import split
-from superres.resize import resize
+from superres.workflows.odd_values import past_networks
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -196,6 +195,4 @@ def _enlarged(unit: Array, upscaler: Upscaler, shape: tuple[int, ...]) -> Array:
     """One picture through the networks; a constant one stays constant, and odd values are interpolated."""
     if np.array_equal(unit, np.broadcast_to(unit[:1, :1], unit.shape), equal_nan=True):
         return np.broadcast_to(unit[:1, :1], shape)
-    inside, beyond = split(unit)
-    large: Array = upscaler.image(Image.from_array(inside)).samples.reshape(shape)
-    return large if beyond is None else large + resize(beyond, (shape[0], shape[1]), kernel="bilinear").reshape(shape)
+    return past_networks(unit, lambda inside: upscaler.image(Image.from_array(inside)).samples.reshape(shape))

@@ -17,11 +17,11 @@ from superres.geometry import nearest_indices
 from superres.image import Image
 from superres.pipeline import Options, Upscaler
 from superres.planes import without_gaps
-from superres.ranges import split
 from superres.resize import axis_resampler, resize
 from superres.workflows.bands import ValueRange
 from superres.workflows.growth import Grid, Growth
 from superres.workflows.guided_planes import GuidedPlanes, block_means, fitted_planes, hats
+from superres.workflows.odd_values import past_networks
 from superres.workflows.through_plane import crossing_axes, nearer_means
 from superres.workflows.volume import Values, picture_enlarger
 
@@ -273,10 +273,7 @@ def _enlarged(plane: Floats, size: tuple[int, ...], enlarge: Callable[[Floats], 
     if np.array_equal(plane, np.broadcast_to(plane[0, 0], plane.shape), equal_nan=True):
         return np.full(size, plane[0, 0], np.float32)
     finite = np.isfinite(plane)
-    inside, beyond = split(plane)
-    large = enlarge(without_gaps(inside))
-    if beyond is not None:
-        large = large + resize(beyond, (size[0], size[1]), kernel="bilinear")
+    large = past_networks(plane, lambda inside: enlarge(without_gaps(inside)))
     if finite.all():
         return large
     near = np.ix_(nearest_indices(plane.shape[0], size[0]), nearest_indices(plane.shape[1], size[1]))

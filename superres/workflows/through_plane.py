@@ -15,9 +15,9 @@ from superres.errors import InferenceError
 from superres.geometry import nearest_indices
 from superres.planes import filled
 from superres.queueing import mapped
-from superres.ranges import split
 from superres.resize import axis_resampler
 from superres.tiling import spans
+from superres.workflows.odd_values import past_networks
 
 __all__ = [
     "Enlarge",
@@ -210,13 +210,10 @@ def _plane(planes: Floats, network: PlaneNetwork, index: int) -> Floats:
     """The network's result for one of the planes, with its gaps in the nearest places."""
     plane = np.asarray(planes[index])
     finite = np.isfinite(plane)
-    inside, beyond = split(plane)
-    if not finite.all():
-        inside = filled(np.where(finite, inside, np.float32(np.nan))[:, :, None])[:, :, 0]
-    large = network.run(inside)
-    if beyond is not None:
-        large = large + axis_resampler(len(plane), len(large), "bilinear").apply(beyond, 0)
     if finite.all():
-        return large
+        return past_networks(plane, network.run)
+    large = past_networks(
+        plane, lambda inside: network.run(filled(np.where(finite, inside, np.float32(np.nan))[:, :, None])[:, :, 0])
+    )
     places = nearest_indices(plane.shape[0], large.shape[0])
     return np.where(finite[places], large, plane[places])

@@ -13,9 +13,9 @@ from superres.errors import InputError
 from superres.geometry import nearest_indices
 from superres.image import Image
 from superres.pipeline import MemoryReader, Upscaler
-from superres.ranges import UsualRange, split
-from superres.resize import resize
+from superres.ranges import UsualRange
 from superres.workflows.growth import Grid, Growth
+from superres.workflows.odd_values import past_networks
 from superres.workflows.through_plane import Enlarge, MakeNetwork, check_range, enlarge_axis
 
 __all__ = ["Values", "enlarge_nearest", "enlarge_volume", "picture_enlarger"]
@@ -74,7 +74,7 @@ class Values:
 def picture_enlarger(upscaler: Upscaler) -> Enlarge:
     """Pictures through the upscaler's networks; a constant one stays constant without them.
 
-    Odd values, far beyond 0 and 1, are not shown to them: what they lie beyond is interpolated linearly and added.
+    Odd values, far beyond 0 and 1, are not shown to them: see :func:`superres.workflows.odd_values.past_networks`.
 
     The returned function raises InferenceError when a result leaves the range of its picture by more than that range:
     float volumes are not clipped, so what a network makes of strong noise would otherwise pass for measured values.
@@ -83,12 +83,15 @@ def picture_enlarger(upscaler: Upscaler) -> Enlarge:
     def enlarge(plane: Floats, size: tuple[int, int]) -> Floats:
         if np.array_equal(plane, np.broadcast_to(plane[0, 0], plane.shape), equal_nan=True):
             return np.full(size, plane[0, 0], np.float32)
-        inside, beyond = split(plane)
-        reader = MemoryReader(Image.from_array(np.ascontiguousarray(inside)))
-        strips = upscaler.strips(reader.info, (size[1], size[0]), reader, None)
-        large: Floats = np.concatenate(list(strips))[:, :, 0]
-        check_range(inside, large, "use another --model, such as realtime")
-        return large if beyond is None else large + resize(beyond, size, kernel="bilinear")
+
+        def by_networks(inside: Floats) -> Floats:
+            reader = MemoryReader(Image.from_array(np.ascontiguousarray(inside)))
+            strips = upscaler.strips(reader.info, (size[1], size[0]), reader, None)
+            large: Floats = np.concatenate(list(strips))[:, :, 0]
+            check_range(inside, large, "use another --model, such as realtime")
+            return large
+
+        return past_networks(plane, by_networks)
 
     return enlarge
 
