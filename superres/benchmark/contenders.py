@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ __all__ = ["Contender", "bicubic_contender", "model_contenders", "peer_contender
 
 Bytes = npt.NDArray[np.uint8]
 
+# What is timed: uint8 (H, W, 3) -> anything.
+_Run = Callable[[Bytes], Any]
+
+_PARALLEL = "OpenVINO int8, frames in parallel"
+
 # Of one measurement with frames in parallel: enough that filling and emptying the queue is a small part.
 _FRAMES = 16
 
@@ -42,23 +49,29 @@ class Contender:
         gmacs_per_pixel: multiply-accumulates, in 1e9, per input pixel.
         scores: test set -> PSNR in dB.
         seconds: takes the time itself, where starting up is not to count; None to take the time of ``run``.
+        command: (height, width) -> a command line that enlarges a picture of that size in a process of its own, whose
+            memory tells; None where there is none.
     """
 
     name: str
     runtime: str
-    run: Callable[[Bytes], Any]
+    run: _Run
     precision: Precision | None = None
     gmacs_per_pixel: float = 0.0
     scores: dict[str, float] | None = None
     seconds: Callable[[Bytes], float] | None = None
+    command: Callable[[tuple[int, int]], list[str]] | None = None
 
 
 def bicubic_contender(scale: int) -> Contender:
     """The baseline: antialiased bicubic."""
-    return Contender("bicubic", "NumPy", lambda picture: resize(picture, scale=scale))
+    command = partial(_apart, "bicubic", scale, Path(), "", 0)
+    return Contender("bicubic", "NumPy", lambda picture: resize(picture, scale=scale), command=command)
 
 
-def model_contenders(card: ModelCard, folder: Path, threads: int, *, with_torch: bool) -> Iterator[Contender]:
+def model_contenders(
+    card: ModelCard, folder: Path, threads: int, *, with_torch: bool, runtime: str = ""
+) -> Iterator[Contender]:
     """One model in every runtime and arithmetic that there is here.
 
     Args:
@@ -66,45 +79,67 @@ def model_contenders(card: ModelCard, folder: Path, threads: int, *, with_torch:
         folder: where it lies.
         threads: cores, 0 for all.
         with_torch: PyTorch, eager and channels-last, as well.
+        runtime: the only one wanted, as :class:`Contender` calls it; all when empty.
     """
     scores = {name: values["psnr"] for name, values in card.scores.items()}
+    rounded = {name: psnr - card.int8.loss[name] for name, psnr in scores.items() if name in card.int8.loss}
     per_pixel = card.gmacs / (1280 / card.scale * 720 / card.scale)
     contents = load_model(card.name, card.scale, folder).onnx
-    runners: list[tuple[str, Precision, Callable[[Bytes], Any]]] = []
-    rounded = {name: scores[name] - loss for name, loss in card.int8.loss.items() if name in scores}
+    ways: list[tuple[str, Precision, Callable[[], _Run | None]]] = []
     if card.int8.sha256:
         eight_bit = load_model(card.name, card.scale, folder, int8=True).onnx
-        runners += _opened("OpenVINO int8", "openvino", eight_bit, "int8", threads)
-        runners += _opened("ONNX Runtime int8", "onnxruntime", eight_bit, "int8", threads)
-    runners += _opened("OpenVINO bf16", "openvino", contents, "bf16", threads)
-    runners += _opened("OpenVINO fp32", "openvino", contents, "fp32", threads)
-    runners += _opened("ONNX Runtime fp32", "onnxruntime", contents, "fp32", threads)
+        ways += [
+            (_PARALLEL, "int8", lambda: throughput_loop(eight_bit, threads)),
+            ("OpenVINO int8", "int8", lambda: _opened("openvino", eight_bit, "int8", threads)),
+            ("ONNX Runtime int8", "int8", lambda: _opened("onnxruntime", eight_bit, "int8", threads)),
+        ]
+    ways += [
+        ("OpenVINO bf16", "bf16", lambda: _opened("openvino", contents, "bf16", threads)),
+        ("OpenVINO fp32", "fp32", lambda: _opened("openvino", contents, "fp32", threads)),
+        ("ONNX Runtime fp32", "fp32", lambda: _opened("onnxruntime", contents, "fp32", threads)),
+    ]
     if with_torch:
-        runners += _torch_runners(contents, card.stem, threads)
-    if card.int8.sha256:
-        loop = throughput_loop(eight_bit, threads)
-        yield Contender(card.stem, "OpenVINO int8, frames in parallel", loop, "int8", per_pixel, rounded, loop)
-    for runtime, precision, run in runners:
+        ways += [
+            ("PyTorch eager", "fp32", lambda: _in_torch(contents, card.stem, threads, channels_last=False)),
+            ("PyTorch channels-last", "fp32", lambda: _in_torch(contents, card.stem, threads, channels_last=True)),
+        ]
+    for label, precision, opened in ways:
+        run = opened() if runtime in ("", label) else None
+        if run is None:
+            continue
         taking = _first_channels(run, card.channels)
-        yield Contender(card.stem, runtime, taking, precision, per_pixel, rounded if precision == "int8" else scores)
+        yield Contender(
+            card.stem,
+            label,
+            taking,
+            precision,
+            per_pixel,
+            rounded if precision == "int8" else scores,
+            taking if label == _PARALLEL else None,
+            partial(_apart, card.name, card.scale, folder, label, threads),
+        )
 
 
-def _first_channels(run: Callable[[Bytes], Any], channels: int) -> Callable[[Bytes], Any]:
+def _apart(name: str, scale: int, folder: Path, runtime: str, threads: int, size: tuple[int, int]) -> list[str]:
+    """The command line that enlarges one picture in one way; see ``superres.benchmark.once``."""
+    told = [name, str(scale), str(folder), runtime, str(threads), *map(str, size)]
+    return [sys.executable, "-m", "superres.benchmark.once", *told]
+
+
+def _first_channels(run: _Run, channels: int) -> _Run:
     """A network of one channel is given one plane of the picture."""
     return lambda picture: run(picture[:, :, :channels])
 
 
-def _opened(
-    label: str, runtime: str, contents: bytes, precision: Precision, threads: int
-) -> list[tuple[str, Precision, Callable[[Bytes], Any]]]:
+def _opened(runtime: str, contents: bytes, precision: Precision, threads: int) -> _Run | None:
     """A backend, or nothing where it is not installed or lacks the arithmetic."""
     try:
         backend = open_backend(runtime, contents, precision=precision, threads=threads)
     except (MissingExtraError, OptionError):
-        return []
+        return None
     if precision == "int8":
-        return [(label, precision, lambda picture: backend.run_bytes(picture[None]))]
-    return [(label, precision, lambda picture: backend.run(_planes(picture)))]
+        return lambda picture: backend.run_bytes(picture[None])
+    return lambda picture: backend.run(_planes(picture))
 
 
 def throughput_loop(contents: bytes, threads: int) -> Callable[[Bytes], float]:
@@ -145,8 +180,8 @@ def _planes(picture: Bytes) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
 
 
-def _torch_runners(contents: bytes, name: str, threads: int) -> list[tuple[str, Precision, Callable[[Bytes], Any]]]:
-    """The stack of convolutions in PyTorch."""
+def _in_torch(contents: bytes, name: str, threads: int, *, channels_last: bool) -> _Run | None:
+    """The stack of convolutions in PyTorch, or nothing for another architecture."""
     import torch
 
     from superres.deploy.quantise import read_stack
@@ -154,18 +189,16 @@ def _torch_runners(contents: bytes, name: str, threads: int) -> list[tuple[str, 
     try:
         network = read_stack(contents, name)
     except SuperresError:
-        return []  # another architecture has no such form to run
+        return None
     if threads:
         torch.set_num_threads(threads)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
 
-    def run(picture: Bytes, layout: torch.memory_format) -> object:
+    def run(picture: Bytes) -> object:
         with torch.inference_mode():
             return network(torch.from_numpy(_planes(picture)).contiguous(memory_format=layout))
 
-    return [
-        ("PyTorch eager", "fp32", lambda picture: run(picture, torch.contiguous_format)),
-        ("PyTorch channels-last", "fp32", lambda picture: run(picture, torch.channels_last)),
-    ]
+    return run
 
 
 @contextmanager
@@ -182,9 +215,10 @@ def peer_contender(name: str, command: str, scale: int) -> Iterator[Contender]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.png", Path(folder) / "out.png"
 
+        words = [word.format(input=str(source), output=str(target), scale=scale) for word in shlex.split(command)]
+
         def seconds(picture: Bytes) -> float:
             write_image(Image.from_array(picture), source, overwrite=True)
-            words = [word.format(input=str(source), output=str(target), scale=scale) for word in shlex.split(command)]
             started = time.perf_counter()
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             spent = time.perf_counter() - started
@@ -198,4 +232,4 @@ def peer_contender(name: str, command: str, scale: int) -> Iterator[Contender]:
             target.unlink()
             return spent
 
-        yield Contender(name, "command", seconds, seconds=seconds)
+        yield Contender(name, "command", seconds, seconds=seconds, command=lambda _: words)

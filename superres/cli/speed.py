@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
 from superres.atomic import replace_file
 from superres.backends import Precision
 from superres.benchmark import measure, measure_peak, model_contenders, peer_contender, speed_page, speed_plot
 from superres.benchmark.contenders import Contender, bicubic_contender
+from superres.benchmark.speed import noise
 from superres.cli.app import parse_size
 from superres.errors import OptionError, near_match
 from superres.zoo import ZOO, list_cards
@@ -44,7 +43,6 @@ def show_speed(
     for name in wanted:
         if name not in cards:
             raise OptionError(f"model {name!r} is unknown: expected one of {sorted(cards)}{near_match(name, cards)}")
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     with ExitStack() as stack:
         contenders: list[Contender] = []
         for scale in sorted({cards[name].scale for name in wanted}):
@@ -54,7 +52,7 @@ def show_speed(
             for peer in peers:
                 name, _, command = peer.partition("=")
                 contenders.append(stack.enter_context(peer_contender(name, command, scale)))
-        rows = measure(contenders, picture, rounds)
+        rows = measure(contenders, noise(height, width), rounds)
     used = dict.fromkeys(row.contender.precision for row in rows if row.contender.precision)
     peaks: dict[Precision, float] = {name: measure_peak(name, threads) for name in used}
     page = f"{width} x {height} pixels in, best of {rounds} rounds.\n\n" + speed_page(rows, peaks)

