@@ -54,11 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n| picture, x4, int8 | ours, s per Mpx | OpenVINO's loop | its window | ratio |\n|-|-:|-:|-:|-:|")
             _engine_case(options.model, options.rounds)
         if "growth" in options.cases:
-            print(
-                "\n| Mpx in, x2, TIFF | s per Mpx | to the first | processor s per Mpx | to the first | peak RSS MB |"
-            )
+            costs = "s per Mpx | to the first | processor s per Mpx | to the first | peak RSS MB"
+            print(f"\n| Mpx in, x2, {options.format.upper()} | {costs} |")
             print("|-:|-:|-:|-:|-:|-:|")
-            _growth_case(folder, options.model, options.megapixels, options.rounds)
+            _growth_case(folder, options.model, options.megapixels, options.rounds, options.format)
     return 0
 
 
@@ -67,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="standard")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--megapixels", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--format", choices=["tiff", "png"], default="tiff", help="of the growing pictures")
     parser.add_argument("--cases", nargs="+", choices=_CASES, default=_CASES)
     parser.add_argument("--folder", type=Path, help="where files are made; needs room for the largest result")
     return parser
@@ -194,11 +194,11 @@ def _mean(seconds: Callable[[], float], least: float) -> float:
     return sum(found) / len(found)
 
 
-def _growth_case(folder: Path, model: str, megapixels: Sequence[int], rounds: int) -> None:
+def _growth_case(folder: Path, model: str, megapixels: Sequence[int], rounds: int, suffix: str) -> None:
     """Wall and processor seconds per megapixel, and the largest resident size, of ever larger pictures."""
     first = None
     limits = Limits(input_pixels=500_000_000)
-    source, target = folder / "grown.tif", folder / "large.tif"
+    source, target = folder / f"grown.{suffix}", folder / f"large.{suffix}"
     with Upscaler(Options(scale=2, model=model, overwrite=True, limits=limits)) as upscaler:
         upscaler.image(picture(64, 64))  # the networks are loaded
         for size in megapixels:
