@@ -28,6 +28,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
+from superres.atomic import replace_file
 from superres.backends import Backend, Precision, open_backend
 from superres.backends.ensemble import TURNS, ensembled
 from superres.chain import LARGEST_SCALE, NetworkChain
@@ -37,6 +38,7 @@ from superres.errors import ModelError, OptionError
 from superres.formats import Limits, Reader, Writer, open_reader, open_writer
 from superres.formats.animation import is_animated, open_animation, open_animation_writer
 from superres.formats.kinds import kind_of
+from superres.formats.world_file import find_world_file, scaled_world_file, world_file_name
 from superres.geometry import enlargement, scaled_length
 from superres.image import Image, PictureInfo
 from superres.options import RasterOptions, VideoOptions, VolumeOptions
@@ -346,6 +348,9 @@ class Upscaler:
             done = cast(Result, guided(source, target, self, name=called, stream=stream, report=report))
             return lambda: done, done.target_size
         writer: Writer | None = None
+        world = find_world_file(source) if isinstance(source, Path) and target is not None else None
+        if world is not None:
+            scaled_world_file(world, 1, 1)  # what is wrong with it is said before the work
         if is_animated(source, name=called):
             info, size = self._animation_file(source, target, called, report)
         else:
@@ -361,6 +366,9 @@ class Upscaler:
                     writer.commit()
                 finally:
                     writer.abort()  # does nothing after a commit
+            notes = [f"mean of {TURNS} turns"] if self.options.ensemble else []
+            if world is not None and target is not None:
+                notes.append(_place_beside(world, target, size[0] / info.width, size[1] / info.height))
             return Result(
                 source=called,
                 target=str(target) if target else "standard output",
@@ -370,7 +378,7 @@ class Upscaler:
                 precision=precision,
                 seconds=time.perf_counter() - started,
                 reason=choice.reason,
-                note=f"mean of {TURNS} turns" if self.options.ensemble else "",
+                note=", ".join(notes),
             )
 
         return finish, size
@@ -627,6 +635,14 @@ def _check_sums(card: ModelCard) -> None:
             "codes in 16 bits, which overflow: make the file again with superres quantize, or use --precision fp32 or "
             "--backend onnxruntime"
         )
+
+
+def _place_beside(world: Path, target: Path, across: float, down: float) -> str:
+    """Write a finished result's world file, over that of an earlier result; what to say of it."""
+    placed = world_file_name(target)
+    with replace_file(placed) as stream:
+        stream.write(scaled_world_file(world, across, down))
+    return f"its place is in {placed.name}"
 
 
 class MemoryReader:

@@ -41,7 +41,7 @@ def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path
 
     A file is taken as it is, whatever its name.  Of a folder every file with a picture's suffix is taken, in order of
     name, and with ``recursive`` those of its subfolders too; hidden files are left out.  A folder of DICOM files is one
-    input, a series.
+    input, a series; pictures of other kinds in it are inputs of their own.
 
     Raises:
         OptionError: nothing of that name, or a folder without pictures.
@@ -57,7 +57,9 @@ def find_inputs(given: Sequence[Path], recursive: bool) -> list[tuple[Path, Path
                 for file in path.glob("**/*" if recursive else "*")
                 if split_name(file)[1].lower() in source_suffixes() and not _hidden(file, path) and file.is_file()
             ]
-            sources = sorted([*series, *(file for file in files if file.parent not in series)])
+            slices = KINDS["dicom"].suffixes
+            alone = (f for f in files if f.parent not in series or split_name(f)[1].lower() not in slices)
+            sources = sorted([*series, *alone])
             if not sources:
                 hint = "" if recursive else "; subfolders are searched with --recursive"
                 raise OptionError(f"{path}: no pictures in this folder{hint}")

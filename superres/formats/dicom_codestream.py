@@ -1,10 +1,10 @@
-"""What a compressed picture says of itself before it is decoded: its size, and whether its colours have a name."""
+"""What a compressed picture says of itself before it is decoded: size, process, whether its colours have a name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["codestream_size", "names_colours"]
+__all__ = ["codestream_size", "is_lossless_jpeg", "names_colours"]
 
 # Start of codestream, and the marker of the segment that holds the size.
 _JPEG_2000_START = b"\xff\x4f\xff\x51"
@@ -16,6 +16,11 @@ def names_colours(stream: bytes) -> bool:
         (marker == 0xE0 and stream[at : at + 4] == b"JFIF") or (marker == 0xEE and stream[at : at + 5] == b"Adobe")
         for marker, at in _segments(stream)
     )
+
+
+def is_lossless_jpeg(stream: bytes) -> bool:
+    """Whether it is a JPEG of process 14, which knows nothing of colours: it holds its samples as they were."""
+    return any(marker == 0xC3 for marker, _ in _segments(stream))
 
 
 def codestream_size(stream: bytes) -> tuple[int, int] | None:

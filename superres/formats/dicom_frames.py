@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from superres.errors import CorruptInputError, MissingExtraError
 from superres.formats import sniff
-from superres.formats.dicom_codestream import codestream_size, names_colours
+from superres.formats.dicom_codestream import codestream_size, is_lossless_jpeg, names_colours
 from superres.formats.dicom_guard import guarded, not_read
 
 __all__ = ["JPEG_SYNTAXES", "LOSSY_SYNTAXES", "PixelSource", "iter_frames"]
@@ -169,14 +169,23 @@ def _jpeg(stream: bytes, source: PixelSource) -> Array:
     import imagecodecs
 
     options = source.options
-    colours = options["samples_per_pixel"] == 3
+    colours, lossless = options["samples_per_pixel"] == 3, is_lossless_jpeg(stream)
+    ybr = colours and options["photometric_interpretation"] != "RGB"
     space = None
-    if colours and not names_colours(stream):
+    if colours and lossless:
+        space = "RGB"  # as they are: the DICOM header alone says which colours these are (PS3.5 8.2.1)
+    elif colours and not names_colours(stream):
         # Nothing in the codestream says which colours these are: the DICOM header does.
-        space = "RGB" if options["photometric_interpretation"] == "RGB" else "YCBCR"
+        space = "YCBCR" if ybr else "RGB"
     decoded = imagecodecs.jpeg8_decode(stream, colorspace=space, outcolorspace="RGB" if colours else None)
     shape = (options["rows"], options["columns"], *([3] if colours else []))
     frame: Array = np.asarray(decoded).reshape(shape)
+    if ybr and lossless:
+        from pydicom.pixels.processing import convert_color_space
+
+        if frame.dtype != np.uint8:
+            raise NotImplementedError("YBR of more than 8 bits")
+        frame = convert_color_space(frame, "YBR_FULL", "RGB")
     if frame.dtype.itemsize * 8 > options["bits_allocated"]:
         raise ValueError("more bits than the header allocates")
     dtype = np.dtype(f"{'i' if options['pixel_representation'] else 'u'}{options['bits_allocated'] // 8}")

@@ -80,6 +80,10 @@ def _check(dataset: Dataset, options: dict[str, Any], name: str) -> None:
         raise UnsupportedFormatError(
             f"{name}: its samples end at bit {high}; expected {stored - 1}, the highest of {stored} bits from bit 0"
         )
+    if kind == "YBR_FULL" and allocated != 8:
+        raise UnsupportedFormatError(
+            f"{name}: has YBR colours of {allocated} bits; expected 8: convert it to RGB first"
+        )
     if channels == 3 and options["pixel_representation"] == 1:
         raise UnsupportedFormatError(f"{name}: has signed colours; expected unsigned ones")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 from superres.errors import InputError
 from superres.formats import sniff
 
-__all__ = ["dicom_files", "is_dicom", "is_series"]
+__all__ = ["dicom_files", "is_dicom", "is_series", "other_pictures"]
 
 # Value representations (PS3.5 6.2); the second kind has a longer header.
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -53,13 +54,25 @@ def dicom_files(folder: Path) -> list[Path]:
 
 
 def is_series(folder: Path, other_suffixes: Collection[str]) -> bool:
-    """Whether a folder holds DICOM files and no picture of another kind.
+    """Whether a folder holds a series: DICOM files alone, or several of them with pictures of other kinds beside.
+
+    One DICOM file among other pictures is a picture as they are.
 
     Args:
-        other_suffixes: lower case, with the dot, of those.
+        other_suffixes: lower case, with the dot, of pictures of other kinds.
+
+    Raises:
+        InputError: the folder or a file cannot be read.
     """
-    files, others = _candidates(folder), tuple(other_suffixes)
-    return not any(file.name.lower().endswith(others) for file in files) and any(map(_starts_as_dicom, files))
+    files, others = _candidates(folder), set(other_pictures(folder, other_suffixes))
+    enough = 2 if others else 1
+    found = islice((file for file in files if file not in others and _starts_as_dicom(file)), enough)
+    return len(list(found)) == enough
+
+
+def other_pictures(folder: Path, other_suffixes: Collection[str]) -> list[Path]:
+    """The files of a folder that have one of these suffixes; arguments and errors as of :func:`is_series`."""
+    return [file for file in _candidates(folder) if file.name.lower().endswith(tuple(other_suffixes))]
 
 
 def _candidates(folder: Path) -> list[Path]:

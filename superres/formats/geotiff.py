@@ -1,7 +1,7 @@
 """Reader of GeoTIFF rasters through rasterio: any window of any band, gaps told apart from values.
 
 Only the file itself is read, and beside it what GDAL keeps there of the same raster: a mask (``.msk``), overviews
-(``.ovr``), metadata (``.aux.xml``).  None of them may lead to another file.
+(``.ovr``), metadata (``.aux.xml``); and a table of its values (``.vat.dbf``).  None of them may lead to another file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from superres.formats.base import Limits
 from superres.formats.gdal import open_dataset, reading
 from superres.formats.geotiff_describe import describe
 from superres.formats.geotiff_meaning import Raster
+from superres.formats.geotiff_tables import tables_of
 from superres.formats.tiff import Directory, TiffFile
 
 __all__ = ["Box", "RasterSource", "open_raster"]
@@ -31,6 +32,10 @@ Box = tuple[int, int, int, int]
 _LARGEST_QUANTITY = 1e30
 
 _GDAL_METADATA, _STRIP_BYTES, _TILE_WIDTH, _TILE_BYTES = 42112, 279, 322, 325
+# GeoTIFF keys, the numbers that they point to, and the key of the time that coordinates of a moving frame hold for.
+_GEO_KEYS, _GEO_NUMBERS, _COORDINATE_EPOCH = 34735, 34736, 5120
+# A dBASE file's columns are described within its first 64 KiB.
+_DBASE_HEAD = 2**16
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -113,9 +118,13 @@ def open_raster(path: Path, name: str, limits: Limits) -> RasterSource:
             metadata = directory.fields.get(_GDAL_METADATA)
             _check_metadata(b"" if metadata is None else tiff.raw(metadata), name)
             sparse, tiled = _is_sparse(tiff, directory), _TILE_WIDTH in directory.fields
+            epoch = _epoch(tiff, directory)
         except OSError as exc:
             raise InputError(f"{name}: cannot be read ({exc})") from exc
     _check_neighbours(path, name)
+    beside = _beside(path, ".aux.xml", 2**26)
+    _check_metadata(beside, name)
+    tables = tables_of(beside, _beside(path, ".vat.dbf", _DBASE_HEAD))
     with reading(name):
         # Absolute, so that no name can be taken for one of GDAL's own addresses.
         dataset = open_dataset(str(path.absolute()), "r", {})
@@ -128,7 +137,7 @@ def open_raster(path: Path, name: str, limits: Limits) -> RasterSource:
             )
         _check(dataset, name)
         with reading(name):
-            raster = describe(dataset, sparse, tiled)
+            raster = describe(dataset, sparse, tiled, tables, epoch)
     except BaseException:
         dataset.close()
         raise
@@ -170,6 +179,16 @@ def _is_sparse(tiff: TiffFile, directory: Directory) -> bool:
     return 0 in sizes
 
 
+def _epoch(tiff: TiffFile, directory: Directory) -> float | None:
+    """The year, with its fraction, that the coordinates hold for; None where the file names none."""
+    keys, numbers = tiff.numbers(directory, _GEO_KEYS), tiff.numbers(directory, _GEO_NUMBERS)
+    # Four numbers each: the key, the tag that its value is in, how many, and from where on; the first four are a head.
+    for at in range(4, len(keys) - 3, 4):
+        if keys[at : at + 2] == (_COORDINATE_EPOCH, _GEO_NUMBERS) and keys[at + 3] < len(numbers):
+            return numbers[int(keys[at + 3])]
+    return None
+
+
 def _check_neighbours(path: Path, name: str) -> None:
     """A mask or overviews beside the raster must be TIFF: GDAL would open them whatever they are, also a VRT."""
     for suffix in (".msk", ".MSK", ".ovr", ".OVR", ".msk.ovr"):
@@ -178,10 +197,15 @@ def _check_neighbours(path: Path, name: str) -> None:
             with sniff.open_source(beside, str(beside)) as file:
                 if not file.read(4).startswith(_SIGNATURES):
                     raise InputError(f"{name}: {beside.name} beside it is no TIFF; remove it")
-    metadata = path.with_name(path.name + ".aux.xml")
-    if metadata.is_file():
-        with sniff.open_source(metadata, str(metadata)) as file:
-            _check_metadata(file.read(2**26), name)
+
+
+def _beside(path: Path, suffix: str, most: int) -> bytes:
+    """The beginning of a file beside the raster; empty where there is none."""
+    beside = path.with_name(path.name + suffix)
+    if not beside.is_file():
+        return b""
+    with sniff.open_source(beside, str(beside)) as file:
+        return file.read(most)
 
 
 def _check_metadata(data: bytes, name: str) -> None:

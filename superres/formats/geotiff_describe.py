@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from superres.formats.geotiff_meaning import Band, ControlPoint, Layout, Place, Raster
+from superres.formats.geotiff_tables import NO_TABLES, Tables
 
 __all__ = ["describe"]
 
@@ -14,22 +16,26 @@ __all__ = ["describe"]
 _OWN_DOMAINS = frozenset({"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "rio_creation_kwds", "RPC", "TIFF", "SUBDATASETS"})
 # Facts about the samples that an enlargement changes.
 _STALE = ("STATISTICS_", "TIFFTAG_MINSAMPLEVALUE", "TIFFTAG_MAXSAMPLEVALUE")
+# How HFA and ArcGIS say that a band holds classes; and the convention of netCDF, which lists them.
+_THEMATIC, _CLASS_NAMES = ("LAYER_TYPE", "RepresentationType"), "flag_meanings"
 _LOSSLESS = frozenset({"deflate", "lzw", "zstd", "packbits", "lzma"})
 _METHODS = frozenset({"nearest", "average", "bilinear", "cubic", "cubicspline", "lanczos", "mode", "gauss", "rms"})
 
 
-def describe(dataset: Any, sparse: bool, tiled: bool) -> Raster:
+def describe(dataset: Any, sparse: bool, tiled: bool, tables: Mapping[int, Tables], epoch: float | None) -> Raster:
     """Everything that a result must keep.
 
     Args:
         dataset: open for reading.
         sparse, tiled: whether blocks are absent, and whether they are tiles; rasterio does not say for sure.
+        tables: by band, from 1, what lies beside the file.
+        epoch: of its coordinates, None for none.
     """
     dtype = np.dtype(dataset.dtypes[0])
     nodata = dataset.nodata
     if nodata is not None and dtype.kind != "f" and not _fits(nodata, dtype):
         nodata = None  # no sample can have it
-    bands = tuple(_band(dataset, number) for number in range(1, dataset.count + 1))
+    bands = tuple(_band(dataset, number, tables.get(number, NO_TABLES)) for number in range(1, dataset.count + 1))
     tags = _tags(dataset, 0)
     flags = [flag.name for flag in dataset.mask_flag_enums[0]]
     method = tags.get("", {}).get("OVR_RESAMPLING_ALG", "average").lower()
@@ -40,7 +46,7 @@ def describe(dataset: Any, sparse: bool, tiled: bool) -> Raster:
         dtype=dtype,
         nodata=nodata,
         bands=bands,
-        place=_place(dataset),
+        place=_place(dataset, epoch),
         tags=tags,
         mask="per_dataset" in flags and "alpha" not in flags,
         overviews=tuple(sorted(dataset.overviews(1))),
@@ -54,8 +60,8 @@ def _fits(value: float, dtype: np.dtype[Any]) -> bool:
     return bool(np.isfinite(value)) and limits.min <= value <= limits.max and value == int(value)
 
 
-def _band(dataset: Any, number: int) -> Band:
-    at = number - 1
+def _band(dataset: Any, number: int, tables: Tables) -> Band:
+    at, tags = number - 1, _tags(dataset, number)
     interpretation = dataset.colorinterp[at].name
     return Band(
         source=number,
@@ -64,9 +70,15 @@ def _band(dataset: Any, number: int) -> Band:
         scale=dataset.scales[at],
         offset=dataset.offsets[at],
         unit=dataset.units[at] or None,
-        tags=_tags(dataset, number),
+        tags=tags,
         colours=dict(dataset.colormap(number)) if interpretation == "palette" else None,
+        tables=tables.found,
+        classes=tables.classes or any(_are_declared_classes(items.get("", {})) for items in (tags, _tags(dataset, 0))),
     )
+
+
+def _are_declared_classes(tags: Mapping[str, str]) -> bool:
+    return _CLASS_NAMES in tags or any(tags.get(key, "").lower() == "thematic" for key in _THEMATIC)
 
 
 def _tags(dataset: Any, number: int) -> dict[str, dict[str, str]]:
@@ -82,7 +94,7 @@ def _tags(dataset: Any, number: int) -> dict[str, dict[str, str]]:
     return found
 
 
-def _place(dataset: Any) -> Place:
+def _place(dataset: Any, epoch: float | None) -> Place:
     points, points_crs = dataset.gcps
     transform = dataset.transform
     # GDAL gives the identity where there is no transform, and does not write it where there is.
@@ -94,6 +106,7 @@ def _place(dataset: Any) -> Place:
             ControlPoint(p.row, p.col, p.x, p.y, 0.0 if p.z is None else p.z, str(p.id), p.info or "") for p in points
         ),
         rpc=None if dataset.rpcs is None else dataset.rpcs.to_dict(),
+        epoch=epoch,
     )
 
 

@@ -32,6 +32,8 @@ class Band:
         unit: of physical values, None for none.
         tags: its metadata, statistics left out: they would be wrong after an enlargement.
         colours: its colour table, index -> (red, green, blue, alpha); None for none.
+        tables: what lies beside the file and names its values, in words; no result has it.
+        classes: the source says that its samples name something: nothing lies between two.
     """
 
     source: int
@@ -42,6 +44,8 @@ class Band:
     unit: str | None
     tags: Tags
     colours: Mapping[int, tuple[int, ...]] | None
+    tables: tuple[str, ...] = ()
+    classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,14 @@ class Place:
         transform: see :func:`superres.geometry.scaled_transform`.
         points: ground control points.
         rpc: rational polynomial coefficients, by the names that ``rasterio.rpc.RPC`` takes.
+        epoch: year, with its fraction, of the coordinates of a dynamic ``crs``, None for none; no result has it.
     """
 
     crs: Any
     transform: tuple[float, float, float, float, float, float] | None
     points: tuple[ControlPoint, ...]
     rpc: Mapping[str, Any] | None
+    epoch: float | None = None
 
     def scaled(self, across: float, down: float) -> Place:
         """After an enlargement of width and height by these factors."""
@@ -86,7 +92,7 @@ class Place:
                 offset, scale = scaled_rpc(rpc[f"{axis}_off"], rpc[f"{axis}_scale"], factor)
                 rpc |= {f"{axis}_off": offset, f"{axis}_scale": scale}
         transform = None if self.transform is None else scaled_transform(self.transform, across, down)
-        return Place(self.crs, transform, points, rpc)
+        return replace(self, transform=transform, points=points, rpc=rpc)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def source_suffixes() -> frozenset[str]:
 
 
 def is_dicom_series(folder: Path) -> bool:
-    """Whether a folder is one source, a series: it holds DICOM files, and no picture or volume of another kind."""
+    """Whether a folder holds a series, which is one source; see :func:`superres.formats.dicom_sniff.is_series`."""
     return is_series(folder, source_suffixes() - set(KINDS["dicom"].suffixes))
 
 

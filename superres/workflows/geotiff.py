@@ -81,7 +81,7 @@ def upscale_file(
         maker = PartMaker(opened, chosen.scaled(*size), groups, upscaler, networks, guidance)
         if all(group.kind == "nearest" for group in groups):
             networks = replace(networks, names=(_NEAREST,), precision="exact")
-        result = _noted(chosen, maker.raster, networks)
+        result = _noted(chosen, _overviews_for(maker.raster, groups), networks)
         # The window itself, as it is packed and unpacked, and as it is read back.
         pixels = min(options.memory // _SHARE, _MOST) // (4 * len(result.bands) * result.dtype.itemsize)
         windows = boxes(*size, block_shape(result), pixels)
@@ -103,7 +103,26 @@ def upscale_file(
         precision=networks.precision,
         seconds=time.perf_counter() - started,
         warnings=guidance.warnings if guidance else (),
+        note=_left_behind(chosen),
     )
+
+
+def _left_behind(source: Raster) -> str:
+    """What the source says and its result does not, because rasterio writes none of it."""
+    missing = dict.fromkeys(table for band in source.bands for table in band.tables)
+    if source.place.epoch is not None:
+        missing[f"coordinate epoch {source.place.epoch:.9g}"] = None
+    return f"not carried along: {', '.join(missing)}" if missing else ""
+
+
+def _overviews_for(result: Raster, groups: Sequence[Group]) -> Raster:
+    """With overviews that invent no classes, where a band has such: what is chosen for one band holds for all."""
+    classes = any(
+        group.kind == "nearest" and result.bands[place].interpretation != "alpha"
+        for group in groups
+        for place in group.places
+    )
+    return replace(result, resampling="nearest") if classes and result.resampling != "mode" else result
 
 
 def _check_options(target: Path, options: Options) -> None:

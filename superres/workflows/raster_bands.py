@@ -44,8 +44,9 @@ def plan_groups(source: RasterSource, raster: Raster, *, apart: bool = False) ->
     """Which bands go together.
 
     Red, green and blue of an 8-bit raster are one colour picture, on the scale that pictures have.  Alpha, colour
-    tables, single bits, and integers of 16 different values or fewer are no quantities: they take the nearest sample.
-    Every other band goes alone, on a range of its own: three of them are no colours.
+    tables, single bits, integers that the source declares to be classes, and integers of 16 different values or fewer
+    are no quantities: they take the nearest sample.  Every other band goes alone, on a range of its own: three of them
+    are no colours.
 
     Args:
         source: read from.
@@ -62,7 +63,8 @@ def plan_groups(source: RasterSource, raster: Raster, *, apart: bool = False) ->
     for place, band in enumerate(raster.bands):
         if groups and groups[0].kind == "rgb" and place in triple:
             continue
-        if band.interpretation in ("alpha", "palette") or raster.layout.bits == 1:
+        classes = band.classes and raster.dtype.kind in "iu"
+        if classes or band.interpretation in ("alpha", "palette") or raster.layout.bits == 1:
             groups.append(Group((place,), "nearest"))
             continue
         found = sampled(source, band.source)

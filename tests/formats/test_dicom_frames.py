@@ -9,6 +9,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import pydicom
 import pytest
 from dicom_support import MR, SECONDARY, Samples, make, save, smooth
 from pydicom.uid import (
@@ -173,6 +174,41 @@ def test_colours_of_jpeg(photometric: str, named: bool, tmp_path: Path) -> None:
         stream = stream[:2] + stream[at:]
     path = save(colours(photometric), tmp_path / "a.dcm", JPEGBaseline8Bit, [stream])
     assert np.abs(decoded(path)[0].astype(int) - RGB).mean() < 2
+
+
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
+@pytest.mark.parametrize(
+    "segment", [b"", b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0", b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"]
+)
+def test_colours_of_lossless_jpeg_are_those_of_the_header(photometric: str, segment: bytes, tmp_path: Path) -> None:
+    """Whatever the codestream says of them: Adobe's segment says RGB, JFIF's YBR."""
+    samples = RGB if photometric == "RGB" else full_range_ybr(RGB)
+    stream = imagecodecs.jpeg8_encode(samples, lossless=True, colorspace="RGB", outcolorspace="RGB")
+    stream = stream[:2] + segment + stream[stream.index(b"\xff\xc3") :]
+    path = save(colours(photometric, samples), tmp_path / "a.dcm", JPEGLossless, [stream])
+    assert np.abs(decoded(path)[0].astype(int) - RGB).max() <= (2 if photometric == "YBR_FULL" else 0)
+
+
+@pytest.mark.skipif(shutil.which("dcmdjpeg") is None, reason="NO DCMTK: dcmdjpeg is absent; apt-get install dcmtk")
+@pytest.mark.parametrize("flags", [["+e1"], ["+el"], ["+el", "+pl", "+cy"]], ids=" ".join)
+def test_lossless_jpeg_in_ybr_as_dcmtk_reads_it(flags: list[str], tmp_path: Path) -> None:
+    source, packed, plain = (tmp_path / f"{name}.dcm" for name in "abc")
+    save(colours("YBR_FULL", full_range_ybr(RGB)), source)
+    subprocess.run(["dcmcjpeg", *flags, source, packed], check=True, capture_output=True)
+    subprocess.run(["dcmdjpeg", packed, plain], check=True, capture_output=True)
+    assert pydicom.dcmread(packed).PhotometricInterpretation.startswith("YBR")
+    read = pydicom.dcmread(plain)
+    assert read.PhotometricInterpretation == "RGB"
+    assert np.abs(decoded(packed)[0].astype(int) - read.pixel_array).max() <= 1
+
+
+def test_ybr_of_16_bits_is_refused(tmp_path: Path) -> None:
+    deep = RGB.astype(np.uint16) * 257
+    with pytest.raises(UnsupportedFormatError, match=r"a\.dcm: has YBR colours of 16 bits; expected 8"):
+        opened(save(colours("YBR_FULL", deep), tmp_path / "a.dcm"))
+    stream = imagecodecs.jpeg8_encode(deep, lossless=True, colorspace="RGB", outcolorspace="RGB", bitspersample=16)
+    with pytest.raises(UnsupportedFormatError, match=r"b\.dcm: frame 1 is of a kind that is not read"):
+        decoded(save(colours("YBR_FULL_422", deep), tmp_path / "b.dcm", JPEGLossless, [stream]))
 
 
 # Single bits.

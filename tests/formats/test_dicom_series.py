@@ -64,10 +64,18 @@ def test_other_files_do_not_matter(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_series(tmp_path: Path) -> None:
     assert not is_dicom_series(tmp_path)
-    folder = slices(tmp_path / "a", 0, 1)
+    folder = slices(tmp_path / "a", 0)
     (folder / "scan.nii.gz").touch()
-    assert not is_dicom_series(folder)
+    assert not is_dicom_series(folder)  # a DICOM file among pictures is one of them
     assert kind_of(folder) == "frames"  # whose reader says what is no picture there
+
+
+@pytest.mark.parametrize("beside", ["photo.png", "scan.nii.gz", "000.TIF"])
+def test_a_series_with_other_pictures_beside_stays_one(beside: str, tmp_path: Path) -> None:
+    folder = slices(tmp_path / "a", 1, 0)
+    (folder / beside).touch()
+    assert is_dicom_series(folder) and kind_of(folder) == "dicom-series"
+    assert names(folder) == ["s1", "s0"]
 
 
 @pytest.mark.parametrize(

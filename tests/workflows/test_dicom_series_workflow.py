@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_support import MR, Samples, doubled, make, save, smooth
+from dicom_support import MR, Samples, dcmtk, doubled, make, needs_dcmtk, save, smooth, value
 from tiny_models import NearestBackend, open_nearest
 from typer.testing import CliRunner
 
@@ -110,10 +110,34 @@ def test_series_below_a_folder(scans: Path, tmp_path: Path) -> None:
     assert [job.source.name for job in plan([tmp_path], None, "x2", True)] == ["photo.png", "scans"]
 
 
-def test_dicom_files_among_pictures_are_files(scans: Path) -> None:
-    (scans / "IM0000").rename(scans / "a.dcm")
+def test_a_dicom_file_among_pictures_is_a_file(scans: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (scans / "IM0000").rename(folder / "a.dcm")
+    (folder / "photo.png").touch()
+    assert [job.source.name for job in plan([folder], None, "x2", False)] == ["a.dcm", "photo.png"]
+
+
+def test_a_series_with_a_picture_beside_is_one_job(upscaler: Upscaler, scans: Path, tmp_path: Path) -> None:
+    for file in list(scans.iterdir()):
+        file.rename(file.with_suffix(".dcm"))
     (scans / "photo.png").touch()
-    assert [job.source.name for job in plan([scans], None, "x2", False)] == ["a.dcm", "photo.png"]
+    assert plan([scans], None, "x2", False) == [
+        Job(scans, tmp_path, "scans_x2"),
+        Job(scans / "photo.png", scans, "photo_x2"),
+    ]
+    result = upscaler.file(scans, tmp_path / "out")
+    assert "1 other picture(s) in the folder" in result.note
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"IM{number:04}.dcm" for number in range(4)]
+
+
+@needs_dcmtk
+def test_slices_with_a_picture_beside_share_a_series(upscaler: Upscaler, scans: Path, tmp_path: Path) -> None:
+    (scans / "photo.png").touch()
+    upscaler.file(scans, tmp_path / "out")
+    found = [dcmtk(path) for path in (tmp_path / "out").iterdir()]
+    assert len({value(one, "0020000E") for one in found}) == 1 and len(found) == 4
+    assert {value(one, "00280010") for one in found} == {16}
 
 
 @pytest.mark.parametrize("wanted", ["jpeg2000", "dicom", "dcm", ".J2K"])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from raster_support import command, gdal_samples, gdalinfo, ground, make_raster, read
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.rio.main import main_group
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 from tiny_models import open_nearest
@@ -44,6 +45,18 @@ def enlarge(tiny_folder: Path, opener: Callable[..., Backend], tmp_path: Path) -
         with Upscaler(options, folder=tiny_folder, opener=used) as upscaler:
             upscaler.file(source, tmp_path / name, report=report)
         return tmp_path / name
+
+    return run
+
+
+@pytest.fixture
+def note(tiny_folder: Path, opener: Callable[..., Backend], tmp_path: Path) -> Callable[[Path], str]:
+    """What a result's note says."""
+
+    def run(source: Path) -> str:
+        options = Options(scale=2, model="tiny", overwrite=True)
+        with Upscaler(options, folder=tiny_folder, opener=opener) as upscaler:
+            return upscaler.file(source, tmp_path / "noted.tif").note
 
     return run
 
@@ -129,6 +142,16 @@ def test_rational_polynomials(enlarge: Enlarge, tmp_path: Path) -> None:
     found = [command("gdaltransform", "-rpc", "-i", path, stdin=ground_points) for path in (source, large)]
     before, after = (np.array([[float(v) for v in row.split()[:2]] for row in text.splitlines()]) for text in found)
     assert after == pytest.approx(2 * before, abs=1e-6)
+
+
+def test_a_world_file_beside_a_raster(enlarge: Enlarge, tmp_path: Path) -> None:
+    """Its place, which GDAL takes from there, goes into the result."""
+    source = make_raster(tmp_path / "small.tif", ground(22, 34), transform=None)
+    (tmp_path / "small.tfw").write_text("30\n0\n0\n-30\n500015\n4099985\n")
+    before, after = gdalinfo(source), gdalinfo(enlarge(source))
+    assert before["geoTransform"][:2] == [500_000, 30]
+    check_place(before, after, 2)
+    assert names(tmp_path) == ["large.tif", "small.tfw", "small.tif"]
 
 
 def test_no_place_is_invented(enlarge: Enlarge, tmp_path: Path) -> None:
@@ -524,6 +547,93 @@ def test_classes_take_the_nearest_sample(dtype: str, classes: list[int], enlarge
     samples = np.array(classes, dtype)[regions]
     result = enlarge(make_raster(tmp_path / "small.tif", samples))
     np.testing.assert_array_equal(read(result), samples.repeat(2, 1).repeat(2, 2))
+
+
+CODES = np.arange(11, 55) * 3 % 251
+
+ATTRIBUTES = """<GDALRasterAttributeTable tableType="thematic">
+<FieldDefn index="0"><Name>Value</Name><Type>0</Type><Usage>5</Usage></FieldDefn>
+<FieldDefn index="1"><Name>Class</Name><Type>2</Type><Usage>2</Usage></FieldDefn>
+<Row index="0"><F>33</F><F>water</F></Row><Row index="1"><F>36</F><F>wood</F></Row></GDALRasterAttributeTable>"""
+CATEGORIES = "<CategoryNames><Category>none</Category><Category>water</Category></CategoryNames>"
+
+
+def land_cover(path: Path, beside: str = "", dtype: str = "uint8", **tags: str) -> Path:
+    """Regions of 44 classes; ``beside`` goes into the file that GDAL keeps beside a raster."""
+    regions = np.random.default_rng(0).integers(0, len(CODES), (1, 16, 16)).repeat(4, 1).repeat(4, 2)
+    make_raster(path, CODES.astype(dtype)[regions])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(1, **tags)
+    if beside:
+        text = f'<PAMDataset><PAMRasterBand band="1">{beside}</PAMRasterBand></PAMDataset>'
+        path.with_name(path.name + ".aux.xml").write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("beside", "tags", "lost"),
+    [
+        (ATTRIBUTES, {}, "attribute table"),
+        (CATEGORIES, {}, "category names"),
+        ('<Metadata><MDI key="RepresentationType">THEMATIC</MDI></Metadata>', {}, ""),
+        ("", {"LAYER_TYPE": "thematic"}, ""),
+        ("", {"flag_meanings": "water wood rock"}, ""),
+    ],
+    ids=["attribute table", "category names", "ArcGIS", "HFA", "netCDF"],
+)
+def test_declared_classes_take_the_nearest_sample(
+    beside: str, tags: dict[str, str], lost: str, enlarge: Enlarge, note: Callable[[Path], str], tmp_path: Path
+) -> None:
+    source = land_cover(tmp_path / "small.tif", beside, **tags)
+    if lost:  # GDAL sees them, too
+        said = command("gdalinfo", source)
+        assert ("Categories:" if lost == "category names" else "GDALRasterAttributeTable") in said
+    result = enlarge(source)
+    assert np.array_equal(gdal_samples(result, tmp_path), nearest(read(source)))
+    assert gdalinfo(result)["bands"][0].get("metadata") == gdalinfo(source)["bands"][0].get("metadata")
+    assert note(source) == (f"not carried along: {lost}" if lost else "")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tags"), [("uint8", {"LAYER_TYPE": "athematic"}), ("float32", {"LAYER_TYPE": "thematic"})]
+)
+def test_no_classes(dtype: str, tags: dict[str, str], enlarge: Enlarge, tmp_path: Path) -> None:
+    """What is declared to be none, and floats, whose values lie between each other."""
+    result = enlarge(land_cover(tmp_path / "small.tif", dtype=dtype, **tags))
+    assert not set(np.unique(read(result))) <= set(CODES)
+
+
+def test_classes_that_the_user_declares(enlarge: Enlarge, tmp_path: Path) -> None:
+    """By the program that comes with rasterio, which sets metadata of the whole file."""
+    source = land_cover(tmp_path / "small.tif")
+    assert not set(np.unique(read(enlarge(source)))) <= set(CODES)
+    assert main_group.main(["edit-info", "--tag", "LAYER_TYPE=thematic", str(source)], standalone_mode=False) is None
+    assert np.array_equal(gdal_samples(enlarge(source, "larger.tif"), tmp_path), nearest(read(source)))
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_overviews_of_classes_invent_none(few: bool, enlarge: Enlarge, tmp_path: Path) -> None:
+    source = land_cover(tmp_path / "small.tif", LAYER_TYPE="thematic")
+    if few:
+        make_raster(source, read(source) // 64 * 64 + 5)
+    with rasterio.open(source, "r+") as dataset:
+        dataset.build_overviews([2, 4], Resampling.nearest)
+    result = enlarge(source, scale=3)
+    for level in range(len(gdalinfo(result)["bands"][0]["overviews"])):
+        with rasterio.open(result, overview_level=level) as small:
+            assert set(np.unique(small.read())) <= set(np.unique(read(source))), level
+
+
+def test_an_epoch_is_not_carried_and_the_result_says_so(
+    enlarge: Enlarge, note: Callable[[Path], str], tmp_path: Path
+) -> None:
+    plain = make_raster(tmp_path / "plain.tif", ground(20, 22), crs="EPSG:9000")
+    source = tmp_path / "small.tif"
+    command("gdal_translate", "-q", "-a_coord_epoch", "2021.3", plain, source)
+    assert "Coordinate epoch: 2021.3" in command("gdalinfo", source)
+    assert "epoch:" not in command("gdalinfo", enlarge(source))
+    assert note(source) == "not carried along: coordinate epoch 2021.3"
+    assert note(plain) == ""
 
 
 def test_floats_of_16_bits(enlarge: Enlarge, tmp_path: Path) -> None:
