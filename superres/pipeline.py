@@ -128,8 +128,8 @@ class Options:
 class Result:
     """What was done: sizes as (width, height), networks in the order they ran, wall seconds.
 
-    ``warnings`` say what of a damaged source is lacking in the result; ``reason`` says why the networks were chosen,
-    where the source decided; ``note`` says what else is to be known of them.
+    ``warnings`` say what of the source is lacking in the result, because it is damaged or the format cannot hold it;
+    ``reason`` says why the networks were chosen, where the source decided; ``note`` says what else is to be known.
     """
 
     source: str
@@ -377,6 +377,7 @@ class Upscaler:
                 networks=choice.names,
                 precision=precision,
                 seconds=time.perf_counter() - started,
+                warnings=writer.warnings if writer is not None else (),
                 reason=choice.reason,
                 note=", ".join(notes),
             )

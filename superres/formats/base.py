@@ -69,6 +69,10 @@ class Writer(Protocol):
     def path(self) -> Path | None:
         """The target, or None when the result goes to a stream."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the picture's metadata its format cannot hold, so that it is left out; known from the start."""
+
     def write(self, rows: npt.NDArray[Any]) -> None:
         """The next rows (n, width, channels), of the dtype and meaning announced when the writer was opened.
 

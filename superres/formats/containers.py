@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from superres.errors import CorruptInputError, LimitError, UnsupportedFormatError
 from superres.formats.exif import directory_dpi
-from superres.formats.tiff import Directory, TiffFile
+from superres.formats.tiff import SIZES, Directory, TiffFile
 
 __all__ = [
     "METADATA_LIMIT",
@@ -41,11 +41,13 @@ class PngFacts:
 
 @dataclass(frozen=True)
 class TiffFacts:
-    """What a TIFF says: which page is the picture, its resolution, and whether its compression loses anything."""
+    """What a TIFF says: which page is the picture, its resolution, whether its compression loses anything; of CIELab in
+    integers where the file says so, and the bytes that would say RGB."""
 
     page: int
     dpi: tuple[float, float] | None
     lossy: bool
+    lab: tuple[int, bytes] | None
     tiff: TiffFile
     directory: Directory
 
@@ -99,8 +101,11 @@ def inspect_png(file: BinaryIO, name: str) -> PngFacts:
 
 def _phys_dpi(data: bytes) -> tuple[float, float] | None:
     x, y = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
-    # Unit 0 states an aspect ratio only.  Rounded, because whole pixels per metre cannot hold 300 dpi exactly.
-    return (round(x * _METRE, 2), round(y * _METRE, 2)) if data[8] == 1 and x and y else None
+    # Unit 0 states an aspect ratio only.
+    if data[8] != 1 or not (0 < x * _METRE < 1e6 and 0 < y * _METRE < 1e6):
+        return None
+    # Rounded, because whole pixels per metre cannot hold 300 dpi exactly.
+    return round(x * _METRE, 2), round(y * _METRE, 2)
 
 
 def _inflated_size(kind: bytes, data: bytes, allowance: int) -> int:
@@ -198,7 +203,8 @@ def _colour_table(data: bytes, at: int) -> int:
 
 
 _LOSSY = {6: "JPEG", 7: "JPEG", 33003: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP", 34887: "LERC", 50002: "JPEG XL"}
-_PHOTOMETRIC = {0, 1, 2, 3, 5, 6, 8}
+_MEANINGS = {0, 1, 2, 3, 5, 6, 8}
+_PHOTOMETRIC, _EXTRA_SAMPLES = 262, 338
 
 
 def inspect_tiff(file: BinaryIO, name: str) -> TiffFacts:
@@ -210,7 +216,7 @@ def inspect_tiff(file: BinaryIO, name: str) -> TiffFacts:
     Raises:
         CorruptInputError: the directories form a circle or leave the file.
         UnsupportedFormatError: several pages; raw sensor data; samples other than 1-8 or 16-bit unsigned or 32-bit
-            float; more channels than grey, RGB or CMYK with alpha.
+            float; more channels than grey, RGB or CMYK with alpha; one more channel that is no alpha.
     """
     tiff = TiffFile(file, name)
     directories = tiff.directories()
@@ -219,8 +225,12 @@ def inspect_tiff(file: BinaryIO, name: str) -> TiffFacts:
         raise UnsupportedFormatError(f"{name}: holds {len(full)} pages; split it (tiffsplit) and name one page")
     directory = directories[full[0]]
     _check_samples(tiff, directory, name)
-    compression = int(tiff.first_number(directory, 259, 1))
-    return TiffFacts(full[0], directory_dpi(tiff, directory), compression in _LOSSY, tiff, directory)
+    lossy = int(tiff.first_number(directory, 259, 1)) in _LOSSY
+    lab: tuple[int, bytes] | None = None
+    if tiff.first_number(directory, _PHOTOMETRIC, 1) == 8 and tiff.first_number(directory, 339, 1) != 3:
+        field = directory.fields[_PHOTOMETRIC]
+        lab = field.offset, (2).to_bytes(SIZES[field.type], "little" if tiff.order == "<" else "big")
+    return TiffFacts(full[0], directory_dpi(tiff, directory), lossy, lab, tiff, directory)
 
 
 def _is_auxiliary(tiff: TiffFile, directory: Directory) -> bool:
@@ -231,7 +241,7 @@ def _is_auxiliary(tiff: TiffFile, directory: Directory) -> bool:
 def _check_samples(tiff: TiffFile, directory: Directory, name: str) -> None:
     bits = {int(value) for value in tiff.numbers(directory, 258)} or {1}
     kinds = {int(value) for value in tiff.numbers(directory, 339)} or {1}
-    photometric = int(tiff.first_number(directory, 262, 1))
+    photometric = int(tiff.first_number(directory, _PHOTOMETRIC, 1))
     channels = int(tiff.first_number(directory, 277, 1))
     # Sample format 4 means undefined, which everyone reads as unsigned.
     unsigned = kinds <= {1, 4} and len(bits) == 1 and bits <= {1, 2, 4, 8, 16}
@@ -241,10 +251,24 @@ def _check_samples(tiff: TiffFile, directory: Directory, name: str) -> None:
         raise UnsupportedFormatError(
             f"{name}: has {depth}-bit {label} samples; expected 8 or 16-bit unsigned or 32-bit float: convert it first"
         )
-    if photometric not in _PHOTOMETRIC:
+    if photometric not in _MEANINGS:
         raise UnsupportedFormatError(
             f"{name}: has samples of kind {photometric} (raw, LogLuv or ICCLab); develop or convert it first"
         )
     most = 5 if photometric == 5 else 4 if photometric in (2, 6, 8) else 2
     if channels > most:
         raise UnsupportedFormatError(f"{name}: has {channels} channels; a picture of this kind has at most {most}")
+    extras = tiff.numbers(directory, _EXTRA_SAMPLES)
+    if photometric == 8 and (channels < 3 or (channels == most and 1 in extras)):
+        kind = "premultiplied transparency" if 1 in extras else f"{channels} channel(s)"
+        raise UnsupportedFormatError(
+            f"{name}: is CIELab with {kind}; expected L, a and b, and at most straight transparency (ExtraSamples 2): "
+            "convert it to RGB first"
+        )
+    # Where the field is absent, everyone takes one more channel for alpha.
+    if channels == most and 0 in extras:
+        raise UnsupportedFormatError(
+            f"{name}: has a channel beside its colours of which it does not say what it is (ExtraSamples 0), expected "
+            "transparency (1 or 2); save it without that channel, or, if it is transparency, mark it as such: "
+            "tiffset -s 338 1 2 FILE"
+        )

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from superres.errors import OptionError, OutputError
 from superres.formats import finish
-from superres.formats.exif import resized
+from superres.formats.exif_write import placeholder, room
 from superres.formats.placement import FilePlacement, Placement, StreamPlacement
 from superres.formats.png import write_png
 from superres.formats.rowsource import RowSource
@@ -93,7 +93,8 @@ def open_still_writer(
 
 
 def _stored_info(info: PictureInfo, kind: str, quality: int | None) -> PictureInfo:
-    """What the file will hold: ``info``, with 16 bits turned into 8 where the format has no more.
+    """What the file will hold: ``info``, with 16 bits turned into 8 where the format has no more, and without EXIF that
+    it cannot hold.
 
     Raises:
         OptionError: the format cannot hold the picture, or the quality means nothing to it.
@@ -114,6 +115,9 @@ def _stored_info(info: PictureInfo, kind: str, quality: int | None) -> PictureIn
             f"{kind} holds at most {entry.max_side} pixels per side, the result has {info.width} x {info.height}; "
             f"choose {best} or a smaller scale"
         )
+    exif = finish.exif_of(info, kind)
+    if exif is not None and len(exif) > entry.exif:
+        info = replace(info, metadata=replace(info.metadata, exif=None))
     if info.dtype.name in entry.depths:
         return info
     return replace(info, dtype=np.dtype(np.uint8), sample_range=255.0)
@@ -141,7 +145,7 @@ class StillWriter:
     Args:
         place: where it goes.
         info: the rows that will be written.
-        stored: what the file holds: as ``info``, or 8 bits where ``info`` has 16.
+        stored: what the file holds: as ``info``, or 8 bits where ``info`` has 16, or without its EXIF.
         kind: format name.
         encoding: how it is packed.
         timing: for an animation, whose frames are written below one another as one tall picture.
@@ -159,6 +163,7 @@ class StillWriter:
         self._place = place
         self._info, self._stored = info, stored
         self._kind, self._encoding, self._timing = kind, encoding, timing
+        self._exif = finish.exif_of(stored, kind)
         self._rows = RowSource(stored)
         self._row = 0
         self._done = False
@@ -173,6 +178,17 @@ class StillWriter:
     def path(self) -> Path | None:
         """The target, or None when the result goes to a stream."""
         return self._place.path
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the metadata is left out; see :class:`superres.formats.base.Writer`."""
+        exif = self._info.metadata.exif
+        if exif is None or self._stored.metadata.exif is not None:
+            return ()
+        return (
+            f"EXIF of {len(exif)} bytes is left out, because {self._kind} holds at most {FORMATS[self._kind].exif}; "
+            "choose PNG, TIFF, WebP or AVIF to keep it",
+        )
 
     def write(self, rows: npt.NDArray[Any]) -> None:
         """The next rows (n, width, channels), of the dtype and meaning announced when the writer was opened.
@@ -253,7 +269,6 @@ class StillWriter:
         """The encoder thread: everything that happens here reaches the caller through ``_failure``."""
         try:
             self._save()
-            finish.complete(self._place.descriptor, self._kind, self._stored)
         except Exception as exc:
             # Its frames hold the libvips target, whose duplicate of our descriptor would keep the space on the disk.
             traceback.clear_frames(exc.__traceback__)
@@ -267,10 +282,13 @@ class StillWriter:
             with os.fdopen(os.dup(self._place.descriptor), "wb") as file:
                 write_png(self._blocks(), self._stored, file)
             return
+        if self._exif is not None:
+            os.lseek(self._place.descriptor, room(self._kind, self._exif), os.SEEK_SET)
         target = vips().Target.new_to_descriptor(self._place.descriptor)
         module, function = FORMATS[self._kind].writer.split(":")
         save = getattr(importlib.import_module(module), function)
         save(self._picture(), target, self._stored, self._encoding)
+        finish.complete(self._place.descriptor, self._kind, self._stored, self._exif)
 
     def _blocks(self) -> Iterator[npt.NDArray[Any]]:
         """The rows as they were put, without a detour over libvips."""
@@ -289,19 +307,16 @@ class StillWriter:
         picture = picture.copy(xres=dpi[0] / 25.4, yres=dpi[1] / 25.4)
         set_blob(picture, "icc-profile-data", meta.icc)
         set_blob(picture, "xmp-data", meta.xmp)
-        if meta.exif is not None:
-            exif = resized(meta.exif, self._stored.width, self._stored.height, meta.dpi)
-            set_blob(picture, "exif-data", b"Exif\0\0" + exif)
+        set_blob(picture, "exif-data", placeholder(self._kind) if self._exif is not None else None)
         if self._timing is not None:
             self._timing.describe(picture, self._stored.height)
         return picture
 
 
-def _kept(info: PictureInfo) -> str:
+def _kept(picture: Any) -> str:
     """The kinds of metadata that there are: asked to keep EXIF, libvips invents a block where there is none."""
-    meta = info.metadata
-    kinds = {"exif": meta.exif, "xmp": meta.xmp, "icc": meta.icc}
-    return ":".join(kind for kind, data in kinds.items() if data is not None) or "none"
+    kinds = {"exif": "exif-data", "xmp": "xmp-data", "icc": "icc-profile-data"}
+    return ":".join(kind for kind, field in kinds.items() if picture.get_typeof(field)) or "none"
 
 
 def save_png(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) -> None:
@@ -310,7 +325,7 @@ def save_png(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) -
     Enlarged photographs are smooth, so the Paeth filter alone is as small as trying all of them; level 9 is 8 % smaller
     than 6 in nine times its time.
     """
-    picture.pngsave_target(target, compression=6, filter="paeth", keep=_kept(info))
+    picture.pngsave_target(target, compression=6, filter="paeth", keep=_kept(picture))
 
 
 def save_jpeg(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) -> None:
@@ -318,7 +333,7 @@ def save_jpeg(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) 
     # Optimal Huffman tables save some 5 %, but hold all coefficients: 6 bytes per pixel.
     small = info.width * info.height <= 2**24
     picture.jpegsave_target(
-        target, Q=encoding.quality or 95, subsample_mode="off", optimize_coding=small, keep=_kept(info)
+        target, Q=encoding.quality or 95, subsample_mode="off", optimize_coding=small, keep=_kept(picture)
     )
 
 
@@ -335,16 +350,16 @@ def save_tiff(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) 
         predictor="float" if info.dtype.kind == "f" else "horizontal",
         bigtiff=size > 3_900_000_000,
         resunit="inch",
-        keep=_kept(info),
+        keep=_kept(picture),
     )
 
 
 def save_webp(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) -> None:
     """WebP, without loss unless a quality is given.  ``exact`` keeps colours under transparent pixels."""
     if encoding.quality is None:
-        picture.webpsave_target(target, lossless=True, exact=True, effort=1, keep=_kept(info))
+        picture.webpsave_target(target, lossless=True, exact=True, effort=1, keep=_kept(picture))
     else:
-        picture.webpsave_target(target, Q=encoding.quality, smart_subsample=True, keep=_kept(info))
+        picture.webpsave_target(target, Q=encoding.quality, smart_subsample=True, keep=_kept(picture))
 
 
 def save_avif(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) -> None:
@@ -357,13 +372,13 @@ def save_avif(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) 
         bitdepth=depth,
         effort=3,
         subsample_mode="off",
-        keep=_kept(info),
+        keep=_kept(picture),
     )
 
 
 def save_gif(picture: Any, target: Any, info: PictureInfo, encoding: Encoding) -> None:
     """GIF of an animation: a palette per frame where one does not serve all, equal frames kept for their timing."""
-    picture.gifsave_target(target, keep_duplicate_frames=True, keep=_kept(info))
+    picture.gifsave_target(target, keep_duplicate_frames=True, keep=_kept(picture))
 
 
 @atexit.register

@@ -12,7 +12,7 @@ import struct
 from superres.errors import CorruptInputError
 from superres.formats.tiff import Directory, Field, TiffFile
 
-__all__ = ["directory_dpi", "exif_dpi", "resized", "strip_prefix", "upright", "upright_xmp"]
+__all__ = ["directory_dpi", "exif_dpi", "resized", "stating", "strip_prefix", "upright", "upright_xmp"]
 
 _PREFIX = b"Exif\0\0"
 _ORIENTATION, _EXIF_POINTER = 0x0112, 0x8769
@@ -37,8 +37,11 @@ def upright(block: bytes) -> bytes | None:
     data = bytearray(strip_prefix(block))
     try:
         tiff = TiffFile(io.BytesIO(bytes(data)), "EXIF")
+        if tiff.big:
+            return None
         first = tiff.directory(tiff.first)
         _set_integer(tiff, data, first.fields.get(_ORIENTATION), 1)
+        _directories(tiff, first)
         if first.next:
             _drop_thumbnail(tiff, data, first)
     except (CorruptInputError, struct.error):
@@ -55,11 +58,7 @@ def resized(block: bytes, width: int, height: int, dpi: tuple[float, float] | No
     data = bytearray(strip_prefix(block))
     tiff = TiffFile(io.BytesIO(bytes(data)), "EXIF")
     first = tiff.directory(tiff.first)
-    directories = [first]
-    pointer = int(tiff.first_number(first, _EXIF_POINTER, 0))
-    if pointer:
-        directories.append(tiff.directory(pointer))
-    for directory in directories:
+    for directory in _directories(tiff, first):
         for tags, size in ((_WIDTHS, width), (_HEIGHTS, height)):
             for tag in tags:
                 _set_integer(tiff, data, directory.fields.get(tag), size)
@@ -68,7 +67,38 @@ def resized(block: bytes, width: int, height: int, dpi: tuple[float, float] | No
         for tag, value in zip(_RESOLUTIONS, dpi, strict=True):
             field = first.fields.get(tag)
             if field is not None and field.type == 5 and field.offset + 8 <= len(data):
-                struct.pack_into(tiff.order + "II", data, field.offset, round(value * 1000), 1000)
+                data[field.offset : field.offset + 8] = _rational(tiff.order, value)
+    return bytes(data)
+
+
+def stating(block: bytes | None, dpi: tuple[float, float]) -> bytes:
+    """A block that states a resolution: ``block``, if it does, else with a new first directory at its end.
+
+    Everything else stays where it was.  Of None comes a block that states the resolution alone.
+
+    Raises:
+        CorruptInputError: the block cannot be parsed.
+    """
+    if block is not None and exif_dpi(block) is not None:
+        return block
+    data = bytearray(block or b"II*\0\x08\0\0\0" + bytes(6))
+    tiff = TiffFile(io.BytesIO(bytes(data)), "EXIF")
+    first = tiff.directory(tiff.first)
+    data += bytes(len(data) % 2)
+    stated = (*_RESOLUTIONS, _RESOLUTION_UNIT)
+    old = (bytes(data[at : at + 12]) for at in range(tiff.first + 2, first.next_at, 12))
+    kept = [entry for entry in old if struct.unpack_from(tiff.order + "H", entry)[0] not in stated]
+    start = len(data)
+    behind = start + 2 + 12 * (len(kept) + 3) + 4
+    kept += [
+        struct.pack(tiff.order + "HHII", _RESOLUTIONS[0], 5, 1, behind),
+        struct.pack(tiff.order + "HHII", _RESOLUTIONS[1], 5, 1, behind + 8),
+        struct.pack(tiff.order + "HHIHH", _RESOLUTION_UNIT, 3, 1, 2, 0),
+    ]
+    kept.sort(key=lambda entry: struct.unpack_from(tiff.order + "H", entry)[0])
+    data += struct.pack(tiff.order + "H", len(kept)) + b"".join(kept) + struct.pack(tiff.order + "I", first.next)
+    data += b"".join(_rational(tiff.order, value) for value in dpi)
+    struct.pack_into(tiff.order + "I", data, tiff.first_at, start)
     return bytes(data)
 
 
@@ -94,6 +124,18 @@ def directory_dpi(tiff: TiffFile, directory: Directory) -> tuple[float, float] |
 def upright_xmp(packet: bytes) -> bytes:
     """The XMP packet with ``tiff:Orientation`` 1, in either of its two spellings."""
     return re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|>\s*))[2-8]", rb"\g<1>1", packet)
+
+
+def _directories(tiff: TiffFile, first: Directory) -> list[Directory]:
+    """The first directory and the one that it names for EXIF.  Raises CorruptInputError when that leaves the block."""
+    pointer = int(tiff.first_number(first, _EXIF_POINTER, 0))
+    return [first, tiff.directory(pointer)] if pointer else [first]
+
+
+def _rational(order: str, value: float) -> bytes:
+    """A positive number as EXIF stores it, to thousandths where they fit."""
+    parts = 1000 if value < 2**32 / 1000 - 1 else 1
+    return struct.pack(order + "II", round(value * parts), parts)
 
 
 def _set_integer(tiff: TiffFile, data: bytearray, field: Field | None, value: int) -> None:

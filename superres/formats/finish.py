@@ -7,20 +7,44 @@ import struct
 import zlib
 
 from superres.formats import containers
-from superres.formats.exif import resized
-from superres.formats.exif_tiff import append_exif
+from superres.formats.exif import resized, stating
+from superres.formats.exif_write import put_exif
+from superres.formats.table import FORMATS
 from superres.formats.tiff import TiffFile
 from superres.image import PictureInfo
 
-__all__ = ["complete"]
+__all__ = ["complete", "exif_of"]
 
 
-def complete(descriptor: int, kind: str, info: PictureInfo) -> None:
-    """Correct a complete file in place.
+def exif_of(info: PictureInfo, kind: str) -> bytes | None:
+    """The EXIF block of a result, or None when there is nothing to state: the source's, with sizes and resolution set.
+
+    JPEG, WebP and AVIF, as libvips writes them, have no other place for a resolution.
+
+    Raises:
+        CorruptInputError: the block cannot be parsed.  Those that readers give can.
+    """
+    meta = info.metadata
+    if not FORMATS[kind].exif:
+        return None
+    block = None if meta.exif is None else resized(meta.exif, info.width, info.height, meta.dpi)
+    return block if meta.dpi is None or kind in ("png", "tiff") else stating(block, meta.dpi)
+
+
+def complete(descriptor: int, kind: str, info: PictureInfo, exif: bytes | None) -> None:
+    """Correct a complete file in place, which libvips wrote from :func:`superres.formats.exif_write.room` on.
 
     libvips always states a resolution.  Where the source stated none, the result must not invent one: the field is
-    turned into "pixels are square", which every reader takes for no resolution.  And it writes no EXIF into TIFF.
+    turned into "pixels are square", which every reader takes for no resolution.  And EXIF is put in as it is.
+
+    Args:
+        descriptor: of the file.
+        kind: format name.
+        info: of the picture in it.
+        exif: what :func:`exif_of` gave.
     """
+    if exif is not None:
+        put_exif(descriptor, kind, exif)
     if info.metadata.dpi is None:
         if kind == "png":
             _forget_png(descriptor)
@@ -28,8 +52,6 @@ def complete(descriptor: int, kind: str, info: PictureInfo) -> None:
             _forget_jpeg(descriptor)
         elif kind == "tiff":
             _forget_tiff(descriptor)
-    if kind == "tiff" and info.metadata.exif is not None:
-        append_exif(descriptor, resized(info.metadata.exif, info.width, info.height, info.metadata.dpi))
 
 
 def _forget_png(descriptor: int) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from superres.errors import CorruptInputError, LimitError, MissingExtraError
 from superres.formats import sniff
 from superres.formats.base import Limits
+from superres.formats.boxes import boxes, items, meta_box, number
 from superres.formats.vips import full_range, input_error, set_blob, vips
 
 __all__ = ["load_heic"]
@@ -106,11 +106,11 @@ def _check_names(data: bytes) -> None:
     Raises:
         UnicodeDecodeError: the type or name of an item is no text.
     """
-    for outer, first, last in _boxes(data, 0, len(data)):
+    for outer, first, last in boxes(data, 0, len(data)):
         if outer == b"meta":
-            for kind, start, stop in _boxes(data, first + 4, last):
+            for kind, start, stop in boxes(data, first + 4, last):
                 if kind == b"iinf":
-                    for _, coding, _, text in _items(data, start, stop):
+                    for _, coding, _, text in items(data, start, stop):
                         coding.decode("ascii")
                         text.decode("utf-8")
 
@@ -118,16 +118,16 @@ def _check_names(data: bytes) -> None:
 def _parts(data: bytes, alpha: bool) -> list[int]:
     """The tiles that the primary picture (and its alpha) is composed of; empty when each is coded as one."""
     primary, kinds, references = 0, {}, []
-    for kind, start, stop in _boxes(data, *_meta(data)):
+    for kind, start, stop in boxes(data, *meta_box(data)):
         wide = data[start : start + 1] != b"\0"
         if kind == b"pitm":
-            primary = _number(data, start + 4, 4 if wide else 2)
+            primary = number(data, start + 4, 4 if wide else 2)
         elif kind == b"iinf":
-            kinds = {item: coding for item, coding, *_ in _items(data, start, stop)}
+            kinds = {item: coding for item, coding, *_ in items(data, start, stop)}
         elif kind == b"iref":
             references = [
-                (relation, _number(data, at, 4 if wide else 2), _targets(data, at, 4 if wide else 2))
-                for relation, at, _ in _boxes(data, start + 4, stop)
+                (relation, number(data, at, 4 if wide else 2), _targets(data, at, 4 if wide else 2))
+                for relation, at, _ in boxes(data, start + 4, stop)
             ]
     found = {primary}
     if alpha:
@@ -142,49 +142,17 @@ def _parts(data: bytes, alpha: bool) -> list[int]:
 def _showing(data: bytes, parts: list[int]) -> bytes:
     """The file with ``parts`` (tiles, hidden as a rule) as its only pictures, the first of them the primary one."""
     changed = bytearray(data)
-    for kind, start, stop in _boxes(data, *_meta(data)):
+    for kind, start, stop in boxes(data, *meta_box(data)):
         if kind == b"pitm":
             size = 2 if data[start] == 0 else 4
             changed[start + 4 : start + 4 + size] = parts[0].to_bytes(size, "big")
         elif kind == b"iinf":
-            for item, _, flag, _ in _items(data, start, stop):
+            for item, _, flag, _ in items(data, start, stop):
                 changed[flag] = changed[flag] & ~1 if item in parts else changed[flag] | 1
     return bytes(changed)
-
-
-def _meta(data: bytes) -> tuple[int, int]:
-    """Where the boxes of the file's ``meta`` box start and stop."""
-    return next(((start + 4, stop) for kind, start, stop in _boxes(data, 0, len(data)) if kind == b"meta"), (0, 0))
-
-
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Type, start and stop of the content of each ISO base media box between ``at`` and ``end``."""
-    while at + 8 <= end:
-        size, kind = struct.unpack_from(">I4s", data, at)
-        start = at + 8
-        if size == 1:
-            size, start = struct.unpack_from(">Q", data, start)[0], start + 8
-        stop = end if size == 0 else at + size
-        if not start <= stop <= end:
-            return
-        yield kind, start, stop
-        at = stop
-
-
-def _items(data: bytes, start: int, stop: int) -> Iterator[tuple[int, bytes, int, bytes]]:
-    """Of each entry of an ``iinf`` box: item, coding, where the byte is whose lowest bit hides it, and its names."""
-    for kind, at, end in _boxes(data, start + (6 if data[start] == 0 else 8), stop):
-        if kind == b"infe":
-            size = 4 if data[at] > 2 else 2
-            coding = at + 4 + size + 2
-            yield _number(data, at + 4, size), data[coding : coding + 4], at + 3, data[coding + 4 : end]
 
 
 def _targets(data: bytes, at: int, size: int) -> set[int]:
     """The items that the reference at ``at`` leads to; ``size`` is that of an item number."""
     first = at + size + 2
-    return {_number(data, first + size * index, size) for index in range(_number(data, at + size, 2))}
-
-
-def _number(data: bytes, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "big")
+    return {number(data, first + size * index, size) for index in range(number(data, at + size, 2))}

@@ -14,7 +14,7 @@ from superres.atomic import temporary_beside
 from superres.errors import OutputError
 from superres.formats.vips import output_error
 
-__all__ = ["FilePlacement", "Placement", "StreamPlacement"]
+__all__ = ["FilePlacement", "Placement", "StreamPlacement", "write_at"]
 
 # Hidden files not yet renamed or removed: cleared at exit, should a caller forget.
 _pending: set[str] = set()
@@ -153,6 +153,17 @@ class StreamPlacement:
     def discard(self) -> None:
         """Drop the temporary file."""
         self._file.close()
+
+
+def write_at(descriptor: int, data: bytes, at: int) -> None:
+    """Write all of ``data`` into a file at ``at``; on a full disk a bare ``pwrite`` would stop short, in silence.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with os.fdopen(os.dup(descriptor), "r+b") as file:
+        file.seek(at)
+        file.write(data)
 
 
 def _remove(hidden: str) -> None:

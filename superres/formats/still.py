@@ -7,6 +7,7 @@ HEIC comes decoded from :mod:`superres.formats.heic`.
 
 from __future__ import annotations
 
+import mmap
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,10 @@ _DEPTHS: dict[str, tuple[str, float]] = {
 }
 
 
+# A file, or what is in one.
+_Source = Path | bytes | mmap.mmap
+
+
 @dataclass(frozen=True)
 class _Facts:
     """What our own look at the container found, before libvips saw the file."""
@@ -50,13 +55,17 @@ class _Facts:
     lossy: bool = False
     exif: bytes | None = None
     quality: int | None = None
+    # Of CIELab in a TIFF: where the file says so, and the two bytes that say RGB.
+    lab: tuple[int, bytes] | None = None
 
 
 class StillReader:
     """Rows of one still picture; see :class:`superres.formats.base.Reader`."""
 
-    def __init__(self, picture: Any, info: PictureInfo, name: str) -> None:
+    def __init__(self, picture: Any, info: PictureInfo, name: str, source: _Source) -> None:
         self._picture: Any = picture
+        # libvips reads what lies in memory there, and pyvips does not keep it.
+        self._source: _Source | None = source
         self._info = info
         self._name = name
         self._next = 0
@@ -88,7 +97,7 @@ class StillReader:
 
     def close(self) -> None:
         """Free the file.  May be called twice."""
-        self._picture = self._area = None
+        self._picture = self._area = self._source = None
 
     def _region(self) -> Any:
         """A window on the picture, made anew when another thread takes over: libvips ties it to one thread.
@@ -114,9 +123,13 @@ def open_still(source: Path | bytes, kind: str, name: str, limits: Limits) -> St
     with sniff.open_source(source, name) as file:
         facts = _inspect(file, kind, name)
     try:
-        picture, orientation = _load(source, kind, name, facts, limits)
+        # libvips 8.18 fails on CIELab of 8 bits, and takes transparency beside 16 bits for signed.
+        coded = source if facts.lab is None else _edited(source, *facts.lab)
+        # HEIC is decoded at once, and comes upright.
+        heic = kind == "heic"
+        picture, orientation = (load_heic(source, name, limits), 1) if heic else _load(coded, kind, name, facts, limits)
         metadata = _metadata(picture, facts)
-        picture, metadata = _to_display_colours(picture, metadata, name)
+        picture, metadata = _to_display_colours(picture, metadata, facts, name)
         if orientation != 1:
             if orientation >= 5 and metadata.dpi is not None:
                 metadata = Metadata(metadata.icc, metadata.exif, metadata.xmp, (metadata.dpi[1], metadata.dpi[0]))
@@ -124,7 +137,7 @@ def open_still(source: Path | bytes, kind: str, name: str, limits: Limits) -> St
         info = _describe(picture, kind, facts, metadata, name)
     except vips().Error as exc:
         raise input_error(name, exc) from exc
-    return StillReader(picture, info, name)
+    return StillReader(picture, info, name, coded)
 
 
 def _inspect(file: BinaryIO, kind: str, name: str) -> _Facts:
@@ -134,7 +147,8 @@ def _inspect(file: BinaryIO, kind: str, name: str) -> _Facts:
         return _Facts(dpi=containers.jpeg_dpi(file), lossy=True, quality=containers.jpeg_quality(file))
     if kind == "tiff":
         tiff = containers.inspect_tiff(file, name)
-        return _Facts(tiff.page, tiff.dpi, tiff.lossy, extract_exif(tiff.tiff, tiff.directory))
+        exif = extract_exif(tiff.tiff, tiff.directory)
+        return _Facts(tiff.page, tiff.dpi, tiff.lossy, exif, lab=tiff.lab)
     if kind == "webp":
         return _Facts(lossy=_webp_is_lossy(file))
     return _Facts(lossy=kind in ("avif", "heic"))
@@ -156,13 +170,11 @@ def _webp_is_lossy(file: BinaryIO) -> bool:
             at += 8 + int.from_bytes(head[4:], "little") + (head[4] & 1)
 
 
-def _load(source: Path | bytes, kind: str, name: str, facts: _Facts, limits: Limits) -> tuple[Any, int]:
+def _load(source: _Source, kind: str, name: str, facts: _Facts, limits: Limits) -> tuple[Any, int]:
     """The lazily decoded picture as stored, checked against the limits, and its orientation (1-8).
 
-    HEIC is decoded at once; it and AVIF come upright.
+    AVIF comes upright.
     """
-    if kind == "heic":
-        return load_heic(source, name, limits), 1
     picture = _open(source, kind, facts, "sequential")
     limits.check_input(name, picture.width, picture.height)
     if kind == "avif":
@@ -178,20 +190,30 @@ def _load(source: Path | bytes, kind: str, name: str, facts: _Facts, limits: Lim
     return picture, orientation
 
 
-def _open(source: Path | bytes, kind: str, facts: _Facts, access: str) -> Any:
+def _open(source: _Source, kind: str, facts: _Facts, access: str) -> Any:
     """Call the one loader that belongs to the recognised signature; libvips never guesses."""
     module = vips()
     # Always a "source", never a file name: libvips caches by file name and would miss that a file has changed.
-    if isinstance(source, bytes):
-        stream = module.Source.new_from_memory(source)
-    else:
+    if isinstance(source, Path):
         with source.open("rb") as file:
             # libvips duplicates the descriptor, so ours can be closed at once.
             stream = module.Source.new_from_descriptor(file.fileno())
+    else:
+        stream = module.Source.new_from_memory(source)
     options: dict[str, Any] = {"access": access, "fail_on": "error"}
     if kind == "tiff":
         options["page"] = facts.page
     return getattr(module.Image, _LOADERS[kind])(stream, **options)
+
+
+def _edited(source: Path | bytes, at: int, data: bytes) -> _Source:
+    """A file as if it had ``data`` at ``at``; pages of it come into memory as they are read."""
+    if isinstance(source, bytes):
+        return source[:at] + data + source[at + len(data) :]
+    with source.open("rb") as file:
+        edited = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    edited[at : at + len(data)] = data
+    return edited
 
 
 def _metadata(picture: Any, facts: _Facts) -> Metadata:
@@ -204,23 +226,40 @@ def _metadata(picture: Any, facts: _Facts) -> Metadata:
     )
 
 
-def _to_display_colours(picture: Any, metadata: Metadata, name: str) -> tuple[Any, Metadata]:
+def _to_display_colours(picture: Any, metadata: Metadata, facts: _Facts, name: str) -> tuple[Any, Metadata]:
     """Convert CMYK and Lab to sRGB; leave grey and RGB, with whatever profile, as they are."""
     space = picture.interpretation
     deep = picture.format == "ushort"
-    if space == "cmyk":
+    if facts.lab is not None:
+        picture = _lab_to_srgb(picture)
+    elif space == "cmyk":
         # "cmyk" is libvips' own profile, for files that carry none.
         picture = picture.icc_transform(
             "srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8, black_point_compensation=True
         )
-    elif space in ("lab", "labs"):
-        picture = picture.colourspace("rgb16" if deep or picture.format == "short" else "srgb")
+    elif space == "lab":
+        # Of floats, which only libvips writes, with its own white D65.
+        picture = picture.colourspace("rgb16")
     elif space in ("b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"):
         return picture, metadata
     else:
         raise UnsupportedFormatError(f"{name}: has {space} colours; expected grey, RGB, CMYK or Lab: convert it first")
     profile = vips().Image.profile_load("srgb")
     return picture, Metadata(icc=bytes(profile), exif=metadata.exif, xmp=metadata.xmp, dpi=metadata.dpi)
+
+
+def _lab_to_srgb(picture: Any) -> Any:
+    """sRGB of CIELab as TIFF stores it, of the same depth; alpha stays as it is.
+
+    L is unsigned; a and b are two's complement, in 16 bits with 8 of them behind the point.  The white is D50: TIFF
+    leaves it open, and Adobe's technical notes on TIFF of 2002, which others follow, say so.
+    """
+    deep = picture.format == "ushort"
+    sign, unit = (0x8000, 1 / 256) if deep else (0x80, 1.0)
+    lifted = picture.extract_band(0, n=3) ^ [0, sign, sign]
+    lab = lifted.linear([100 / (2 * sign - 1), unit, unit], [0, -128, -128]).copy(interpretation="lab")
+    colours = lab.icc_export(output_profile="srgb", depth=16 if deep else 8)
+    return colours.bandjoin(picture[3]) if picture.bands == 4 else colours
 
 
 def _describe(picture: Any, kind: str, facts: _Facts, metadata: Metadata, name: str) -> PictureInfo:

@@ -19,11 +19,12 @@ class Format:
         suffixes: lower case, with the dot, the usual one first.
         reader: ``module:function`` that opens a recognised file; see :func:`superres.formats.open_reader`.
         writer: ``module:function`` that saves a picture, or empty when the format is only read.
-        still: whether single pictures are written; GIF, with its 256 colours, is for animations only.
         depths: sample types that the format holds when written here.
         alpha: whether it holds transparency.
         quality: whether a quality can be chosen.
         max_side: longest side, in pixels, that the format (or its encoder) can hold.
+        still: whether single pictures are written; GIF, with its 256 colours, is for animations only.
+        exif: bytes of EXIF that it holds.
     """
 
     suffixes: tuple[str, ...]
@@ -34,6 +35,7 @@ class Format:
     quality: bool = False
     max_side: int = 2**31 - 1
     still: bool = True
+    exif: int = 2**31 - 1
 
 
 _STILL = "superres.formats.still:open_still"
@@ -43,14 +45,20 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "png": Format((".png", ".apng"), _STILL, _SAVE + "save_png", ("uint8", "uint16")),
         "jpeg": Format(
-            (".jpg", ".jpeg", ".jpe", ".jfif"), _STILL, _SAVE + "save_jpeg", alpha=False, quality=True, max_side=65535
+            (".jpg", ".jpeg", ".jpe", ".jfif"),
+            _STILL,
+            _SAVE + "save_jpeg",
+            alpha=False,
+            quality=True,
+            max_side=65535,
+            exif=65527,  # a segment of 65,535 bytes, less its length and marker
         ),
         "tiff": Format((".tif", ".tiff"), _STILL, _SAVE + "save_tiff", ("uint8", "uint16", "float32")),
         "webp": Format((".webp",), _STILL, _SAVE + "save_webp", quality=True, max_side=16383),
         "avif": Format((".avif",), _STILL, _SAVE + "save_avif", ("uint8", "uint16"), quality=True, max_side=16384),
         # Read through the extra "heic", which brings a decoder for HEVC; there is no encoder (patents).
         "heic": Format((".heic", ".heif"), _STILL),
-        "gif": Format((".gif",), _STILL, _SAVE + "save_gif", max_side=65535, still=False),
+        "gif": Format((".gif",), _STILL, _SAVE + "save_gif", max_side=65535, still=False, exif=0),
     }
 )
 

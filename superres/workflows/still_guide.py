@@ -100,6 +100,7 @@ def upscale_guided(
         networks=(*max((planes.names for planes in fitted), key=len), *plain),
         precision="bf16" if options.precision == "bf16" else "fp32",
         seconds=time.perf_counter() - started,
+        warnings=writer.warnings,
         note=min(fitted, key=lambda one: (one.tried, one.share)).told(str(guide_path)),
     )
 

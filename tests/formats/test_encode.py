@@ -127,9 +127,7 @@ def test_metadata_by_exiftool(tmp_path: Path, format: str) -> None:
     assert tags["IFD0:Make"] == "Testcam" and tags["ExifIFD:ExposureTime"] == pytest.approx(0.02)
     assert tags["ExifIFD:ExifImageWidth"] == 80 and tags["ExifIFD:ExifImageHeight"] == 60
     assert tags["XMP-tiff:Orientation"] == 6  # given as it was: readers, not writers, set it to 1
-    assert "ICC-header:ProfileClass" in tags and "ExifTool:Error" not in tags
-    if format != "webp":  # libvips puts JPEG's marker before EXIF in WebP as well, which exiftool calls minor.
-        assert "ExifTool:Warning" not in tags
+    assert "ICC-header:ProfileClass" in tags and not {"ExifTool:Error", "ExifTool:Warning"} & tags.keys()
 
 
 @pytest.mark.parametrize("format", SUFFIX)

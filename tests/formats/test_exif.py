@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from superres.errors import CorruptInputError
-from superres.formats.exif import exif_dpi, resized, strip_prefix, upright, upright_xmp
+from superres.formats.exif import exif_dpi, resized, stating, strip_prefix, upright, upright_xmp
 from superres.formats.tiff import TiffFile
 
 from .support import XMP, exif_block
@@ -42,12 +43,32 @@ def test_resized(order: str, size: tuple[int, int]) -> None:
     assert main[0x010F] == "Testcam"
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_stating_adds_a_resolution_and_moves_nothing(order: str) -> None:
+    block = exif_block(order=order)
+    assert stating(block, (72.0, 72.0)) == block
+    # Without its fields for resolution: their numbers become private ones.
+    bare = block
+    for tag in (0x011A, 0x011B, 0x0128):
+        bare = bare.replace(
+            struct.pack(order + "HH", tag, 3 if tag == 0x0128 else 5), struct.pack(order + "HH", tag + 9, 7)
+        )
+    assert exif_dpi(bare) is None
+    made = stating(bare, (300.0, 96.5))
+    main, sub = tags(made)
+    assert (main[0x011A], main[0x011B], main[0x0128]) == (300.0, 96.5, 2)
+    assert main[0x010F] == "Testcam" and sub[0x829A] == 1 / 50
+    assert made[8 : len(bare)] == bare[8:] and exif_dpi(stating(None, (1e5, 2e5))) == (1e5, 2e5)
+
+
 def test_dpi() -> None:
     assert exif_dpi(exif_block()) == (300.0, 300.0)
     assert exif_dpi(b"rubbish") is None
 
 
-@pytest.mark.parametrize("block", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"Exif\0\0", b"MM\0*" + bytes(4)])
+@pytest.mark.parametrize(
+    "block", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"Exif\0\0", b"MM\0*" + bytes(4), b"II+\0" + bytes(20)]
+)
 def test_damaged_block_is_dropped(block: bytes) -> None:
     assert upright(block) is None
 
@@ -60,10 +81,7 @@ def test_mutated_blocks_never_surprise(data: st.DataObject) -> None:
     result = upright(bytes(block[: data.draw(st.integers(0, len(block)))]))
     if result is not None:
         exif_dpi(result)
-        try:
-            resized(result, 100, 100, (72.0, 72.0))
-        except CorruptInputError:
-            pass
+        assert exif_dpi(stating(resized(result, 100, 100, (72.0, 72.0)), (72.0, 72.0))) is not None
 
 
 def test_xmp() -> None:

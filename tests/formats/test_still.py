@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import pyvips
 from PIL import Image as Pillow
+from PIL import ImageCms
 
 from superres.errors import CorruptInputError, LimitError, OptionError, UnsupportedFormatError
 from superres.formats import Limits, open_reader, read_image
@@ -100,6 +101,81 @@ def test_lab_becomes_srgb() -> None:
     assert image.info.colour == "rgb" and image.info.dtype in (np.uint8, np.uint16)
     back = image.samples.astype(float) / image.info.sample_range * 255
     assert np.abs(back - smooth(8, 8, 3)).mean() < 3
+
+
+def _lab(rgb: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """CIELab of sRGB samples by the formulas of the CIE; the white is D50, the matrix (Bradford) Lindbloom's."""
+    unit = rgb / 255
+    linear = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
+    matrix = [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
+    xyz = linear @ np.array(matrix).T / (0.96422, 1, 0.82521)
+    x, y, z = np.moveaxis(np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116), -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize(("dtype", "largest", "unit"), [("uint8", 255, 1), ("uint16", 65_535, 256)])
+def test_lab_in_integers(
+    tmp_path: Path, dtype: str, largest: int, unit: int, alpha: bool, order: Literal["<", ">"]
+) -> None:
+    rgb = smooth(40, 30, 3)
+    steps = np.rint(_lab(rgb) * (largest / 100, unit, unit))
+    lab = steps.astype(np.int64).astype(dtype)
+    over = np.arange(40 * 30, dtype=dtype).reshape(40, 30, 1) * 53
+    data = plain_tiff(np.concatenate([lab, over], 2) if alpha else lab, order=order, extra={262: (3, 8)})
+    (tmp_path / "a.tif").write_bytes(data)
+    for source in (data, tmp_path / "a.tif"):
+        image = read_image(source)
+        assert image.info.dtype == dtype and image.info.colour == "rgb" and image.info.alpha == alpha
+        assert image.info.metadata.icc is not None and image.info.metadata.icc[16:20] == b"RGB "
+        # sRGB of 8 bits comes within half a step of Lab; of 16 bits within half a step of 8 bits of sRGB.
+        found = image.samples[..., :3] * (255 / largest)
+        if dtype == "uint8":
+            assert np.abs(_lab(found) * (largest / 100, unit, unit) - steps).max() < 0.6
+        else:
+            assert np.abs(found - rgb).max() < 0.5
+        if alpha:
+            np.testing.assert_array_equal(image.samples[..., 3:], over)
+    assert (tmp_path / "a.tif").read_bytes() == data
+
+
+def test_lab_of_8_bits_from_pillow_agrees_with_it() -> None:
+    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    rgb = smooth(16, 24, 3)
+    coded = ImageCms.applyTransform(Pillow.fromarray(rgb), to_lab)
+    assert coded is not None
+    buffer = io.BytesIO()
+    coded.save(buffer, "TIFF", compression="tiff_lzw")
+    assert np.abs(read_image(buffer.getvalue()).samples.astype(int) - rgb).mean() < 0.8
+
+
+@pytest.mark.parametrize(("channels", "extra", "kind"), [(1, 0, "1 channel"), (2, 2, "2 channel"), (4, 1, "premult")])
+def test_other_lab_is_refused(channels: int, extra: int, kind: str) -> None:
+    data = plain_tiff(smooth(4, 4, channels), extra={262: (3, 8), 338: (3, extra)})
+    with pytest.raises(UnsupportedFormatError, match=f"a.tif: is CIELab with {kind}.*convert it to RGB"):
+        read_image(data, name="a.tif")
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_a_channel_of_no_stated_meaning_is_no_alpha(channels: int) -> None:
+    samples = smooth(4, 4, channels)
+    kind = {262: (3, 5)} if channels == 5 else {}
+    with pytest.raises(UnsupportedFormatError, match=r"a.tif: .*ExtraSamples 0.*tiffset -s 338 1 2 FILE"):
+        read_image(plain_tiff(samples, extra=kind | {338: (3, 0)}), name="a.tif")
+    assert read_image(plain_tiff(samples, extra=kind | {338: (3, 2)})).info.alpha
+    if channels < 5:  # Pillow as well takes it for something else than transparency.
+        with Pillow.open(io.BytesIO(plain_tiff(smooth(4, 4, 4), extra={338: (3, 0)}))) as opened:
+            assert opened.mode == "RGB"
+
+
+def test_what_was_read_from_memory_stays_there() -> None:
+    samples = smooth(300, 200, 3)
+    readers = [open_reader(plain_tiff(samples)) for _ in range(20)]
+    waste = [bytes(samples.nbytes + 500) for _ in range(40)]
+    for reader in readers:
+        np.testing.assert_array_equal(reader.read(0, 300), samples)
+    assert len(waste) == 40
 
 
 def test_premultiplied_tiff_becomes_straight() -> None:
