@@ -12,7 +12,23 @@ from typing import BinaryIO
 
 from superres.errors import OutputError
 
-__all__ = ["replace_file", "temporary_beside"]
+__all__ = ["make_folder", "replace_file", "temporary_beside"]
+
+
+def make_folder(folder: Path, what: str) -> None:
+    """Make a folder, and those that it lies in, unless it is there.
+
+    Args:
+        folder: of results.
+        what: it is for, as the message begins.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{what} {folder}: cannot be made: {error.strerror}; choose another folder") from error
 
 
 def temporary_beside(target: Path) -> Path:

@@ -6,12 +6,13 @@ import csv
 import importlib.util
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from superres.atomic import make_folder, replace_file
 from superres.errors import MissingExtraError, OptionError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def run_training(recipe_path: Path, data: Path, options: RunOptions) -> None:
         find_pictures(data, recipe.data.folders)  # now, not hours later when its turn comes
     last, _ = chain[-1]
     folder = options.run or Path("runs") / last.name
+    _check_folders([recipe for recipe, _ in chain], data, options, folder)
     start = ""
     for number, (recipe, path) in enumerate(chain):
         after = len(chain) - 1 - number
@@ -127,7 +129,6 @@ def finetune_model(model: str, scale: int, data: Path, tuning: FinetuneOptions, 
         OptionError, MissingExtraError, TrainingError: as :func:`run_training`.
     """
     _need_torch()
-    from superres.atomic import replace_file
     from superres.training.finetune import finetune_recipe
     from superres.training.recipe_file import recipe_to_toml
 
@@ -135,8 +136,8 @@ def finetune_model(model: str, scale: int, data: Path, tuning: FinetuneOptions, 
     if not tuning.precision:
         print(f"precision {recipe.precision}; --precision decides otherwise", file=sys.stderr)
     folder = options.run or Path("runs") / recipe.name
+    _check_folders([recipe], data, options, folder)
     if not (folder / "checkpoint.pt").exists():
-        folder.mkdir(parents=True, exist_ok=True)
         with replace_file(folder / "recipe.toml") as stream:
             command = f"# superres train {folder / 'recipe.toml'} --data {data}\n"
             stream.write((command + recipe_to_toml(recipe)).encode())
@@ -203,7 +204,7 @@ def _train(recipe: Recipe, written: Recipe, source: str, folder: Path, data: Pat
                 for licence, count in licence_counts(table, part).items():
                     pictures[licence] = pictures.get(licence, 0) + count
         provenance = Provenance(source, run.step, _minutes(folder / "log.csv"), pictures)
-        options.export.mkdir(parents=True, exist_ok=True)
+        make_folder(options.export, "--export")
         card = ship(run.averaged_network(), written, provenance, options.export)
         print(f"exported {options.export / card.stem}.onnx and its card")
 
@@ -242,6 +243,27 @@ def _state(progress: Progress) -> str:
     """What fits beside a bar: the validation where there is one, else the patches."""
     quality = progress.training_psnr if progress.psnr is None else progress.psnr
     return f"{quality:.2f} dB  {progress.steps_per_second:.1f} steps/s  {_left(progress.seconds_left)} left"
+
+
+def _check_folders(recipes: Sequence[Recipe], data: Path, options: RunOptions, run: Path) -> None:
+    """Make the folders that will be written to, and refuse what training would take its pictures from by mistake.
+
+    Raises:
+        OptionError: validation's pictures, or what becomes of them, lie among those that are trained on.
+        OutputError: a folder cannot be made.
+    """
+    sources = {(data / name).resolve(): data / name for recipe in recipes for name in recipe.data.folders}
+    inside = {"--validate": options.validate, "--run": run} if options.validate is not None else {}
+    for option, folder in inside.items():
+        for real, source in sources.items():
+            if folder is not None and real in folder.resolve().parents:
+                raise OptionError(
+                    f"{option} {folder} lies in {source}, whose pictures are trained on with those of its subfolders; "
+                    "put it beside that folder"
+                )
+    make_folder(run, "--run")
+    if options.export is not None:
+        make_folder(options.export, "--export")
 
 
 def _minutes(log: Path) -> float:

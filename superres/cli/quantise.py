@@ -42,6 +42,8 @@ def quantise_model(
         if step % 50 == 0 or step == steps:
             print(f"step {step}/{steps}  {codes:.3f} of 255 off the float32 network", file=sys.stderr, flush=True)
 
+    if sets is not None:
+        find_sets(sets, option="--evaluate")  # now, not after the work
     folder, name = locate(model)
     card = make_int8(name, scale, folder, data, steps=steps, rate=rate, threads=threads, report=tell)
     print(f"wrote {folder / card.stem}.int8.onnx")

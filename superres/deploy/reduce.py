@@ -61,8 +61,8 @@ def make_int8(
         torch.set_num_threads(threads)
     # What the network is made for, since the activations' ranges follow it.
     degradation = loaded.card.recipe.get("data", {}).get("degradation", "bicubic")
-    options = DataOptions(folders=(data.name,), patch=32, batch=8, degradation=degradation)
-    pairs = load_pairs(find_pictures(data.parent, options.folders), scale, options)
+    options = DataOptions(folders=(".",), patch=32, batch=8, degradation=degradation)
+    pairs = load_pairs(find_pictures(data, options.folders), scale, options)
     source = BatchSource(pairs, scale, options, seed=1)
     sample = np.concatenate([low for low, _ in source.batches(steps, steps + _SAMPLE_BATCHES)])
     stack = QuantisedStack(plain, tensor_of_bytes(sample))

@@ -59,13 +59,19 @@ def multiply_accumulates(network: Network) -> float:
 def licence_counts(table: Path, folder: str = "") -> dict[str, int]:
     """Tiles per licence class from a LICENCES.tsv whose header names a column ``licence_class``.
 
+    A table of another form says nothing of them; nor does a row without that column.
+
     Args:
         table: its first column is a tile's path from where it lies.
         folder: beside it; only tiles of this one are counted.  Empty for all.
     """
-    lines = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if line]
-    column, beginning = lines[0].index("licence_class"), f"{folder}/" if folder else ""
-    return dict(sorted(Counter(line[column] for line in lines[1:] if line[0].startswith(beginning)).items()))
+    text = table.read_text(encoding="utf-8", errors="replace")
+    header, *rows = [line.split("\t") for line in text.splitlines() if line] or [[]]
+    if "licence_class" not in header:
+        return {}
+    column, beginning = header.index("licence_class"), f"{folder}/" if folder else ""
+    told = (row[column] for row in rows if len(row) > column and row[0].startswith(beginning))
+    return dict(sorted(Counter(told).items()))
 
 
 def ship(network: Network, recipe: Recipe, provenance: Provenance, folder: Path) -> ModelCard:

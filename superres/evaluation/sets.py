@@ -36,12 +36,13 @@ class GroundTruth:
     low: Bytes
 
 
-def find_sets(data: Path, names: Sequence[str] = ()) -> dict[str, Path]:
+def find_sets(data: Path, names: Sequence[str] = (), option: str = "--data") -> dict[str, Path]:
     """The test sets under ``data``: its subfolders that hold pictures, or ``data`` itself when it does.
 
     Args:
         data: a folder of sets such as ``Set5`` and ``B100``, or one set.
         names: the sets wanted, in the order wanted; all of them, sorted, when empty.
+        option: by which ``data`` was given, for messages.
 
     Returns:
         Set name -> folder.
@@ -50,7 +51,7 @@ def find_sets(data: Path, names: Sequence[str] = ()) -> dict[str, Path]:
         OptionError: no such folder, no pictures in it or one level below, or an unknown name (the nearest is named).
     """
     if not data.is_dir():
-        raise OptionError(f"{data}: there is no such folder; --data takes a folder of test sets, or one set")
+        raise OptionError(f"{data}: there is no such folder; {option} takes a folder of test sets, or one set")
     if _pictures(data):
         sets = {data.resolve().name: data}
     else:
@@ -138,7 +139,8 @@ def _read_pair(high_file: Path, low_file: Path, scale: int) -> GroundTruth:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in picture_suffixes() and f.is_file())
+    shown = (f for f in folder.iterdir() if not f.name.startswith("."))
+    return sorted(f for f in shown if f.suffix.lower() in picture_suffixes() and f.is_file())
 
 
 def _info(file: Path) -> PictureInfo:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from superres import __version__
-from superres.atomic import replace_file
+from superres.atomic import make_folder, replace_file
 from superres.degrade import load_degradation
 from superres.degrade.generated import generate
-from superres.errors import OutputError, TrainingError
+from superres.errors import TrainingError
 
 __all__ = ["PairCache", "Sides"]
 
@@ -44,10 +44,7 @@ class PairCache:
     """
 
     def __init__(self, folder: Path, scale: int, degradation: str) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cache {folder}: cannot be made: {error.strerror}; choose another folder") from error
+        make_folder(folder, "cache")
         self._folder, self._scale, self._degradation = folder, scale, degradation
 
     def key_of_file(self, path: Path) -> str:

@@ -49,7 +49,7 @@ class Pair:
 
 
 def find_pictures(root: Path, folders: Sequence[str]) -> list[Path]:
-    """Every picture under ``root/folder`` for each folder, sorted.
+    """Every picture under ``root/folder`` for each folder, sorted; hidden files and folders are left out.
 
     Raises:
         TrainingError: a folder is missing or holds no picture.
@@ -57,13 +57,18 @@ def find_pictures(root: Path, folders: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for folder in folders:
         here = root / folder
-        files = sorted(f for f in here.rglob("*") if f.suffix.lower() in picture_suffixes()) if here.is_dir() else []
+        files = sorted(f for f in here.rglob("*") if _is_picture(f, here)) if here.is_dir() else []
         if not files:
-            raise TrainingError(
-                f"{here}: no training pictures there; give the folder that holds {folder!r} with --data"
-            )
+            # What a finetuned model or a validation takes lies in the folder itself.
+            expected = "a folder of pictures" if folder == "." else f"the folder that holds {folder!r} with --data"
+            raise TrainingError(f"{here}: no pictures there; expected {expected}")
         found += files
     return found
+
+
+def _is_picture(file: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    return file.suffix.lower() in picture_suffixes() and not hidden and file.is_file()
 
 
 def read_picture(path: Path, scale: int, smallest: int) -> Bytes:
@@ -96,8 +101,8 @@ def _refuse_small(path: Path, samples: Bytes, scale: int, smallest: int) -> None
     height, width = samples.shape[:2]
     if min(height, width) // scale < smallest:
         raise TrainingError(
-            f"{path}: {width} x {height} pixels is too small for patches of {smallest} at x{scale}; remove it or lower "
-            "data.patch"
+            f"{path}: {width} x {height} pixels is too small at x{scale}, where {smallest * scale} a side are needed; "
+            "remove it, or take smaller patches where they can be chosen (data.patch, --patch)"
         )
 
 

@@ -56,12 +56,16 @@ def finetune_recipe(model: str, scale: int, options: FinetuneOptions) -> Recipe:
         OptionError: a choice out of its range.
     """
     folder, family = locate(model)
-    if "/" in options.name or options.name == family:
-        raise OptionError(f"name {options.name!r}: expected a name without folders, other than the model's own")
+    if "/" in options.name or options.name in (family, "auto"):
+        raise OptionError(
+            f"name {options.name!r}: expected a name without folders, other than the model's own and than 'auto'"
+        )
     card = _start(family, scale, folder)
     if not card.recipe:
         raise ModelError(f"{card.stem}: its card does not say the recipe, so its layers are not known; train anew")
     origin = recipe_from_mapping(card.recipe, where=f"card of {card.stem}")
+    # Muon knows no gradients that are scaled up, as those of fp16 are.
+    optimiser = "adamw" if (options.precision, origin.optimiser.name) == ("fp16", "muon") else origin.optimiser.name
     return Recipe(
         name=f"{options.name or f'{family}-tuned'}_x{scale}",
         scale=scale,
@@ -79,7 +83,7 @@ def finetune_recipe(model: str, scale: int, options: FinetuneOptions) -> Recipe:
             patch=options.patch,
             batch=options.batch,
         ),
-        optimiser=OptimiserOptions(name=origin.optimiser.name, rate=options.rate, warmup=min(100, options.steps // 10)),
+        optimiser=OptimiserOptions(name=optimiser, rate=options.rate, warmup=min(100, options.steps // 10)),
     )
 
 

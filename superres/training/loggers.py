@@ -76,7 +76,7 @@ class FolderLogger:
     """
 
     _COLUMNS = ("step", "loss", "steps_per_second", "psnr")
-    _DIGITS: ClassVar[dict[str, int]] = {"loss": 6, "steps_per_second": 2, "psnr": 3}
+    _DIGITS: ClassVar[dict[str, int]] = {"loss": 6, "steps_per_second": 4, "psnr": 3}
 
     def __init__(self, folder: Path, step: int = 0) -> None:
         self._folder, self._path = folder, folder / "log.csv"

@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
 
+from superres.atomic import make_folder
 from superres.errors import OptionError, TrainingError
 from superres.networks.base import Network
 from superres.training.adversarial import Adversary
@@ -65,6 +66,7 @@ class TrainingRun:
     Raises:
         TrainingError: the checkpoint in ``folder`` belongs to another recipe, or is damaged.
         OptionError, ModelError: what the recipe asks for cannot be.
+        OutputError: ``folder`` cannot be made.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, *, threads: int = 0, fabric: Fabric | None = None) -> None:
@@ -85,7 +87,7 @@ class TrainingRun:
         self.adversary = (
             Adversary(recipe.adversarial, self.network.channels, self.fabric) if recipe.loss.adversarial else None
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, "run")
         if self.checkpoint.exists():
             self._restore()
 

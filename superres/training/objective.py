@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from superres.training.losses import PixelLoss, load_loss, temporal
+from superres.training.patches import PLANES
 from superres.training.perceptual import PerceptualLoss
 from superres.training.recipe import Recipe
 from superres.training.reduction import consistency, reduce_bicubic
@@ -41,7 +42,9 @@ class Objective:
             PerceptualLoss(loss.perceptual_model, loss.perceptual_layers).to(device) if self.perceptual else None
         )
         self.teacher = (
-            load_teacher(recipe.teacher_model, recipe.scale, device) if teacher.model and teacher.weight else None
+            load_teacher(recipe.teacher_model, recipe.scale, PLANES[recipe.data.planes].high, device)
+            if teacher.model and teacher.weight
+            else None
         )
 
     def finishing(self, step: int) -> bool:

@@ -35,7 +35,7 @@ def check_recipe(recipe: Recipe) -> None:
 def _plain(recipe: Recipe) -> Iterator[_Check]:
     yield "scale", recipe.scale, 1 <= recipe.scale <= 16, "1 to 16"
     yield "steps", recipe.steps, recipe.steps >= 1, "at least 1"
-    yield "seed", recipe.seed, recipe.seed >= 0, "at least 0"
+    yield "seed", recipe.seed, 0 <= recipe.seed < 2**63, "0 to 2^63 - 1"
     yield _choice("precision", recipe.precision, ("bf16", "fp32", "fp16"))
     # Each of Muon's two optimisers would have a gradient scale of its own.
     both = (recipe.precision, recipe.optimiser.name)

@@ -24,26 +24,31 @@ __all__ = ["Teacher", "load_teacher"]
 Teacher = Callable[[Tensor], Tensor]
 
 
-def load_teacher(model: str, scale: int, device: torch.device) -> Teacher:
+def load_teacher(model: str, scale: int, channels: int, device: torch.device) -> Teacher:
     """A teacher for a recipe.
 
     Args:
         model: a shipped family, ``FOLDER/NAME``, or the ``checkpoint.pt`` of a run.
-        scale: that of the recipe; the teacher must have it too.
+        scale, channels: those of the recipe's network; the teacher must have them too.
         device: where its results are wanted; a checkpoint's network runs there too, a shipped model on the CPU.
 
     Raises:
         ModelError: no such model, or not at this scale.
-        OptionError: a checkpoint of another scale.
+        OptionError: a checkpoint of another scale, or a network of other channels or of something else than pictures.
         TrainingError: a checkpoint that cannot be read.
     """
-    return _from_checkpoint(Path(model), scale, device) if model.endswith(".pt") else _from_zoo(model, scale, device)
+    if model.endswith(".pt"):
+        return _from_checkpoint(Path(model), scale, channels, device)
+    return _from_zoo(model, scale, channels, device)
 
 
-def _from_checkpoint(path: Path, scale: int, device: torch.device) -> Teacher:
+def _from_checkpoint(path: Path, scale: int, channels: int, device: torch.device) -> Teacher:
     network = trained_network(path)
-    if network.scale != scale:
-        raise OptionError(f"teacher.model = {str(path)!r} enlarges by {network.scale}, expected {scale}")
+    if (network.scale, network.channels) != (scale, channels):
+        raise OptionError(
+            f"teacher.model = {str(path)!r} enlarges {network.channels} channel(s) by {network.scale}, expected "
+            f"{channels} by {scale}"
+        )
     network = network.to(device)
 
     @torch.no_grad()
@@ -54,9 +59,15 @@ def _from_checkpoint(path: Path, scale: int, device: torch.device) -> Teacher:
     return teach
 
 
-def _from_zoo(model: str, scale: int, device: torch.device) -> Teacher:
+def _from_zoo(model: str, scale: int, channels: int, device: torch.device) -> Teacher:
     folder, name = locate(model)
-    backend = open_backend("openvino", load_model(name, scale, folder).onnx, threads=torch.get_num_threads())
+    loaded = load_model(name, scale, folder)
+    if not loaded.card.takes_pictures or loaded.card.channels != channels:
+        raise OptionError(
+            f"teacher.model = {model!r} is of kind {loaded.card.kind!r} with {loaded.card.channels} channel(s); "
+            f"expected one that enlarges pictures of {channels}"
+        )
+    backend = open_backend("openvino", loaded.onnx, threads=torch.get_num_threads())
 
     def teach(low: Tensor) -> Tensor:
         return torch.from_numpy(backend.run(low.detach().cpu().contiguous().numpy())).to(device)

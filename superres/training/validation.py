@@ -52,11 +52,14 @@ class Validator:
             raise OptionError(f"validate {folder}: this recipe's network enlarges rows alone: leave it out")
         self._scale = recipe.scale
         degrade = load_degradation(recipe.data.degradation)
-        self._pairs = []
+        self._pairs: list[tuple[str, Bytes, Bytes]] = []
         for index, path in enumerate(find_pictures(folder, ["."])[:_PICTURES]):
             # SSIM's window, which the protocol measures too, fits into 16 low-resolution pixels at every scale.
             high = _centre(read_picture(path, recipe.scale, smallest=16), recipe.scale)
-            self._pairs.append((path.stem, high, degrade(high, recipe.scale, np.random.default_rng((0, index)))))
+            taken = {name for name, _, _ in self._pairs}
+            # Two of one stem are told apart by where they lie.
+            name = "-".join(path.relative_to(folder).parts) if path.stem in taken else path.stem
+            self._pairs.append((name, high, degrade(high, recipe.scale, np.random.default_rng((0, index)))))
 
     def measure(self, network: Network, device: torch.device) -> Validation:
         """Enlarge and score every picture in float32.

@@ -107,6 +107,31 @@ def test_export_writes_model_and_card(
     assert (tmp_path / "here" / "checkpoint.pt").exists()
 
 
+@pytest.mark.parametrize("option", ["--run", "--export"])
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(
+    option: str, recipe: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").touch()
+    assert main(["train", str(recipe), "--data", str(data), option, "file/x"]) == 1
+    told = capsys.readouterr().err
+    assert f"{option} file/x: cannot be made: Not a directory; choose another folder" in told and "step" not in told
+
+
+def test_validation_is_not_trained_on(recipe: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held_out = data / "train" / "held-out"
+    held_out.mkdir()
+    (data / "train" / "1.png").rename(held_out / "1.png")
+    command = ["train", str(recipe), "--data", str(data), "--threads", "1"]
+    assert main([*command, "--validate", str(held_out)]) == 1
+    assert f"--validate {held_out} lies in {data / 'train'}, whose pictures are trained on" in capsys.readouterr().err
+    held_out.rename(data / "held-out")
+    inside = data / "train" / "run"  # its pictures/ would be found when it is continued
+    assert main([*command, "--validate", str(data / "held-out"), "--run", str(inside)]) == 1
+    assert f"--run {inside} lies in {data / 'train'}" in capsys.readouterr().err
+    assert not inside.exists()
+    assert main([*command, "--validate", str(data / "held-out")]) == 0
+
+
 def test_a_recipe_that_another_one_starts_from_is_trained_first(
     recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,7 +240,7 @@ def test_pictures_of_every_recipe_are_looked_for_before_the_first_step(
     (tmp_path / "next.toml").write_text(texts["second"], encoding="utf-8")
     assert main(["train", str(tmp_path / "next.toml"), "--data", str(data), "--run", str(tmp_path / "run")]) == 1
     error = capsys.readouterr().err
-    assert f"{data / 'train' / '1'}: no training pictures there" in error
+    assert f"{data / 'train' / '1'}: no pictures there" in error
     assert "step" not in error
     assert not (tmp_path / "run").exists()
 
@@ -223,14 +248,14 @@ def test_pictures_of_every_recipe_are_looked_for_before_the_first_step(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "{recipe}", "--data", "gone"], ["gone", "no training pictures"]),
+        (["train", "{recipe}", "--data", "gone"], ["gone", "no pictures there"]),
         (["train", "{recipe}", "--data", "{data}", "--threads", "-1"], ["threads = -1"]),
         (["train", "{recipe}", "--data", "{data}", "--processes", "0"], ["processes = 0"]),
         (["train", "{recipe}", "--data", "{data}", "--log", "tensorbord"], ["did you mean 'tensorboard'"]),
-        (["train", "{recipe}", "--data", "{data}", "--validate", "gone"], ["gone", "no training pictures"]),
+        (["train", "{recipe}", "--data", "{data}", "--validate", "gone"], ["gone", "no pictures there"]),
         (["finetune", "realtme", "--data", "{data}"], ["did you mean 'realtime'"]),
         (["finetune", "realtime", "--data", "{data}", "--freeze", "haed"], ["did you mean 'head'"]),
-        (["finetune", "realtime", "--data", "{data}", "--patch", "40"], ["0.png", "too small for patches of 40"]),
+        (["finetune", "realtime", "--data", "{data}", "--patch", "40"], ["0.png", "too small at x4"]),
         (["finetune", "realtime", "--data", "{data}", "--rate", "0"], ["optimiser.rate"]),
     ],
 )
@@ -242,6 +267,15 @@ def test_what_is_wrong_is_told_before_the_first_step(
     assert "Traceback" not in error
     for word in words:
         assert word in error
+
+
+def test_test_sets_that_are_not_there_are_told_before_quantising(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["quantize", "realtime", "--scale", "2", "--data", str(data), "--evaluate", str(tmp_path / "gone")]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert "gone: there is no such folder; --evaluate takes a folder of test sets" in told.err and not told.out
 
 
 def test_a_line_says_all_that_is_known() -> None:

@@ -161,3 +161,16 @@ def test_licences_are_counted_by_class(tmp_path: Path) -> None:
     table = tmp_path / "LICENCES.tsv"
     table.write_text("file\tlicence_class\tcredit\na\tCC0\tx\nb\tCC-BY\ty\nc\tCC0\tz\n", encoding="utf-8")
     assert licence_counts(table) == {"CC-BY": 1, "CC0": 2}
+
+
+@pytest.mark.parametrize("text", ["", "\n", "name\tby whom\na.png\tme\n", "licence_class\n\xff\tCC0\n"])
+def test_a_table_of_another_form_says_nothing_of_licences(text: str, tmp_path: Path) -> None:
+    table = tmp_path / "LICENCES.tsv"
+    table.write_text(text, encoding="latin-1")
+    assert licence_counts(table, "train") == {}
+
+
+def test_a_short_row_has_no_licence(tmp_path: Path) -> None:
+    table = tmp_path / "LICENCES.tsv"
+    table.write_text("file\tlicence_class\na\nb\tCC0\n", encoding="utf-8")
+    assert licence_counts(table) == {"CC0": 1}

@@ -86,7 +86,7 @@ def test_another_way_to_compute_finds_nothing_old(
 
 def test_a_kept_picture_must_still_hold_the_patch(paths: list[Path], cache: PairCache) -> None:
     load_pairs(paths, 2, OPTIONS, cache=cache)
-    with pytest.raises(TrainingError, match=r"0\.png: 36 x 40 pixels is too small for patches of 20 at x2"):
+    with pytest.raises(TrainingError, match=r"0\.png: 36 x 40 pixels is too small at x2, where 40 a side"):
         load_pairs(paths, 2, DataOptions(patch=20), cache=cache)
 
 

@@ -23,10 +23,16 @@ def test_pictures_are_found_sorted_and_deep(pictures: Path) -> None:
     (pictures / "train" / "deep").mkdir()
     write_image(Image.from_array(wave(20, 20, 3)), pictures / "train" / "deep" / "a.png")
     (pictures / "train" / "LICENCES.tsv").write_text("no picture", encoding="utf-8")
+    (pictures / "train" / "folder.png").mkdir()
+    for hidden in ("._0.png", ".trash/b.png"):
+        (pictures / "train" / hidden).parent.mkdir(exist_ok=True)
+        (pictures / "train" / hidden).write_bytes(b"no picture")
     assert [p.name for p in find_pictures(pictures, ["train"])] == ["0.png", "1.png", "a.png"]
     for wrong in ("gone", "empty"):
         (pictures / "empty").mkdir(exist_ok=True)
-        with pytest.raises(TrainingError, match=f"{wrong}: no training pictures"):
+        with pytest.raises(
+            TrainingError, match=f"{wrong}: no pictures there; expected the folder that holds '{wrong}'"
+        ):
             find_pictures(pictures, ["train", wrong])
 
 
@@ -66,7 +72,7 @@ def test_processes_load_what_one_process_loads(tmp_path: Path) -> None:
 def test_every_patch_size_must_fit(tmp_path: Path) -> None:
     write_image(Image.from_array(noise(40, 40)), tmp_path / "a.png")
     assert load_pairs([tmp_path / "a.png"], 2, DataOptions(patch=8))
-    with pytest.raises(TrainingError, match="too small for patches of 24"):
+    with pytest.raises(TrainingError, match="too small at x2, where 48 a side"):
         load_pairs([tmp_path / "a.png"], 2, DataOptions(patch=8, patches=((0.5, 24, 4),)))
 
 
@@ -92,7 +98,7 @@ def test_an_unknown_degradation_is_refused_before_any_picture() -> None:
 @pytest.mark.parametrize(
     ("name", "samples", "reason"),
     [
-        ("small.png", noise(31, 64), "too small for patches of 8 at x4"),
+        ("small.png", noise(31, 64), "too small at x4, where 32 a side are needed"),
         ("deep.png", noise(64, 64).astype(np.uint16) * 257, "uint16 samples"),
     ],
 )

@@ -55,6 +55,12 @@ def test_bf16_becomes_fp32_where_it_would_be_imitated(monkeypatch: pytest.Monkey
         assert finetune_recipe("realtime", 3, FinetuneOptions(precision="bf16")).precision == "bf16"
 
 
+def test_fp16_goes_with_adamw_where_the_model_had_muon() -> None:
+    assert recipe_from_mapping(read_card(ZOO / "realtime_x2.toml").recipe).optimiser.name == "muon"
+    assert finetune_recipe("realtime", 2, FinetuneOptions(precision="fp16")).optimiser.name == "adamw"
+    assert finetune_recipe("realtime", 2, FinetuneOptions(precision="fp32")).optimiser.name == "muon"
+
+
 def test_another_scale_starts_from_the_largest_there_is(folder: Path) -> None:
     recipe = finetune_recipe(f"{folder}/mine", 4, FinetuneOptions(name="other", degradation="bicubic"))
     assert (recipe.name, recipe.warm_start) == ("other_x4", f"{folder}/mine_x3")
@@ -64,7 +70,7 @@ def test_another_scale_starts_from_the_largest_there_is(folder: Path) -> None:
 def test_what_cannot_be_continued_is_told(folder: Path) -> None:
     with pytest.raises(ModelError, match="did you mean 'mine'"):
         finetune_recipe(f"{folder}/mien", 2, FinetuneOptions())
-    for name in ("mine", "a/b"):
+    for name in ("mine", "a/b", "auto"):
         with pytest.raises(OptionError, match=f"name '{name}': expected a name without folders"):
             finetune_recipe(f"{folder}/mine", 2, FinetuneOptions(name=name))
     with pytest.raises(OptionError, match=r"optimiser\.rate = 0"):

@@ -32,8 +32,8 @@ def test_the_folder_keeps_rows_and_the_latest_pictures(tmp_path: Path) -> None:
         logger.pictures(10, {"a": noise(8, 9, seed)})
     logger.close()
     assert rows(tmp_path) == [
-        {"step": "5", "loss": "0.125000", "steps_per_second": "3.00", "psnr": ""},
-        {"step": "10", "loss": "0.062500", "steps_per_second": "3.50", "psnr": "30.250"},
+        {"step": "5", "loss": "0.125000", "steps_per_second": "3.0000", "psnr": ""},
+        {"step": "10", "loss": "0.062500", "steps_per_second": "3.5000", "psnr": "30.250"},
     ]
     with Pillow.open(tmp_path / "pictures" / "a.png") as picture:
         assert np.array_equal(np.asarray(picture), noise(8, 9, 1))

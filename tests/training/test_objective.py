@@ -78,13 +78,13 @@ def test_a_teacher_is_learnt_from_without_gradients_of_its_own(monkeypatch: pyte
     low, result, truth = batch()
     asked = []
 
-    def load(model: str, scale: int, device: torch.device) -> object:
-        asked.append((model, scale, device))
+    def load(model: str, scale: int, channels: int, device: torch.device) -> object:
+        asked.append((model, scale, channels, device))
         return lambda inputs: torch.full_like(result, float(inputs.max()))
 
     monkeypatch.setattr("superres.training.objective.load_teacher", load)
     taught = Recipe(name="n_x4", scale=4, steps=10, teacher=TeacherOptions("quality", 0.5))
     loss = Objective(taught, CPU)([(4, result)], low, truth, 0)
     teaching = (result - float(low.max()) / 255).abs().mean()
-    assert asked == [("quality", 4, CPU)]
+    assert asked == [("quality", 4, 3, CPU)]
     assert float(loss) == pytest.approx(float(l1(result, truth) + 0.5 * teaching), rel=1e-6)

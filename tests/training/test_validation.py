@@ -76,6 +76,14 @@ def test_few_pictures_and_their_centres(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
+def test_pictures_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    path = folder(tmp_path / "v", [(40, 40)])
+    write_image(Image.from_array(wave(48, 40, seed=5)), folder(path / "more", [(50, 44)]) / "0.tif")
+    measured = Validator(path, Recipe("n_x2", 2, 1)).measure(Nearest(), CPU)
+    shapes = {name: large.shape[:2] for name, large in measured.pictures.items()}
+    assert shapes == {"0": (40, 40), "more-0.png": (50, 44), "more-0.tif": (48, 40)}
+
+
 def test_a_random_degradation_is_drawn_once(tmp_path: Path) -> None:
     recipe = Recipe("n_x1", 1, 1, data=DataOptions(degradation="blind"))
     path = folder(tmp_path / "v", [(40, 40), (40, 48)])
@@ -85,7 +93,7 @@ def test_a_random_degradation_is_drawn_once(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_serve_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no training pictures there"):
+    with pytest.raises(TrainingError, match="no pictures there; expected a folder of pictures"):
         Validator(tmp_path / "gone", Recipe("n_x2", 2, 1))
     path = folder(tmp_path / "v", [])
     write_image(Image.from_array(noise(20, 40)), path / "small.png")
