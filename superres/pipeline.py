@@ -485,6 +485,19 @@ class Upscaler:
         """Whether there are networks that need no guide, beside those that do."""
         return FAITHFUL in self._families
 
+    def plan(self, info: PictureInfo, size: tuple[int, int]) -> tuple[Choice, Precision]:
+        """The networks for an enlargement and their arithmetic; nothing is loaded.
+
+        Args:
+            info: of the source.
+            size: (width, height) of the result; see :meth:`target`.
+
+        Raises:
+            OptionError, ModelError: they cannot serve this picture.
+        """
+        choice = self.choice(info, enlargement((info.width, info.height), size))
+        return choice, self._precision(info, size, choice.cards)
+
     def chain(self, info: PictureInfo, size: tuple[int, int]) -> NetworkChain:
         """The networks for an enlargement, loaded once.
 
@@ -495,9 +508,8 @@ class Upscaler:
         Raises:
             OptionError, ModelError: they cannot serve this picture, or cannot be loaded.
         """
-        cards = self.choice(info, enlargement((info.width, info.height), size)).cards
-        precision = self._precision(info, size, cards)
-        return self._loaded(cards, precision, self._folder, self._opener)
+        choice, precision = self.plan(info, size)
+        return self._loaded(choice.cards, precision, self._folder, self._opener)
 
     def guided(self, factor: float) -> tuple[NetworkChain, ...]:
         """The networks that sharpen by a guide, loaded once: a chain of one for each, in the order they run.

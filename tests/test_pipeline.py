@@ -623,6 +623,21 @@ def test_8_bit_weights_that_would_overflow_are_refused(tmp_path: Path, monkeypat
         assert upscaler.chain(image.info, (16, 16)).precision == "int8"
 
 
+def test_a_plan_names_what_would_run_and_loads_nothing(tmp_path: Path) -> None:
+    info = picture(8, 6).info
+    for scale in (2, 4):
+        put(nearest_model(scale), tmp_path)
+        (tmp_path / f"nearest_x{scale}.onnx").unlink()
+    with Upscaler(Options(model="nearest", precision="fp32"), folder=tmp_path, opener=open_nearest) as upscaler:
+        choice, precision = upscaler.plan(info, (48, 64))
+        assert (choice.names, precision) == (("nearest x2", "nearest x4"), "fp32")
+        with pytest.raises(ModelError):
+            upscaler.chain(info, (48, 64))
+    refused = pytest.raises(OptionError, match="precision int8 serves opaque 8-bit pictures at x2, x4")
+    with Upscaler(Options(model="nearest", precision="int8"), folder=tmp_path) as upscaler, refused:
+        upscaler.plan(info, (48, 64))
+
+
 def test_a_failing_tile_names_itself(repeat: Any) -> None:
     image = Image.from_array(np.zeros((40, 50, 3), np.uint8))
     image.samples[21, 36] = 255

@@ -23,7 +23,8 @@ def show_evaluation(data: Path, settings: Settings, low: Path | None, output: Pa
     """Print the means of every set and model, and write the pictures' scores as CSV, JSON or HTML.
 
     Raises:
-        OptionError: no pictures there, an unknown model or metric, or an output of another kind.
+        OptionError: no pictures there, an unknown model or metric, an output of another kind, or a degradation beside
+            low resolution that is there already.
         OutputError: there is no folder for the output.
     """
     from superres.cli.progress import PictureProgress
@@ -107,7 +108,7 @@ def show_quality(
     """Measure all models in the published protocol; print the page, or write it to ``output``.
 
     Raises:
-        OptionError: scales that are no whole numbers, or a set that is not there.
+        OptionError: scales that are no whole numbers, fewer threads than 0, or a set that is not there.
         OutputError: the page cannot be written.
     """
     from superres.atomic import replace_file
@@ -124,6 +125,7 @@ def show_quality(
         folders=(ZOO, *models),
         threads=threads,
         update_cards=update_cards,
+        output=output,
     )
     page = quality_page(data, options, watch=lambda row: print(" | ".join(row), file=sys.stderr, flush=True))
     if output is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import sys
@@ -70,20 +71,32 @@ class PairFolder:
         return True
 
     def add(self, name: str, low: Bytes, high: Bytes, metadata: Metadata, row: Mapping[str, object]) -> None:
-        """Write a pair and its row.
+        """Write a pair and its row, or nothing that was not there: half a pair would stand in a later run's way.
 
         Raises:
             OutputError: a picture is there already, or cannot be written.
         """
         if self._rows.pop(name, None) is not None:
             self._write_table()
-        for part, samples in (("low", low), ("high", high)):
-            image = Image.from_array(samples)
-            described = Image(image.samples, replace(image.info, metadata=metadata))
-            # A picture without a row is of no finished pair, but may be somebody's: it is not replaced unasked.
-            write_image(described, self._folder / part / f"{name}.png", overwrite=self._overwrite)
-        self._rows[name] = {"name": name, **{key: str(value) for key, value in row.items()}}
-        self._write_table()
+        made: list[Path] = []
+        try:
+            for part, samples in (("low", low), ("high", high)):
+                image = Image.from_array(samples)
+                described = Image(image.samples, replace(image.info, metadata=metadata))
+                file = self._folder / part / f"{name}.png"
+                new = not file.exists()
+                # A picture without a row is of no finished pair, but may be somebody's: it is not replaced unasked.
+                write_image(described, file, overwrite=self._overwrite)
+                made += [file] if new else []
+            self._rows[name] = {"name": name, **{key: str(value) for key, value in row.items()}}
+            self._write_table()
+        except BaseException:
+            self._rows.pop(name, None)
+            for file in made:
+                # Failing to remove it must not hide the reason.
+                with contextlib.suppress(OSError):
+                    file.unlink()
+            raise
 
     def _write_table(self) -> None:
         text = io.StringIO(newline="")

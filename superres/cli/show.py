@@ -13,30 +13,35 @@ __all__ = ["show_comparison", "show_models"]
 
 
 def show_comparison(before: Path, after: Path, output: Path, overwrite: bool) -> None:
-    """Print PSNR and SSIM when the sizes agree, and write both side by side.
+    """Write both side by side, and print PSNR and SSIM when the sizes agree.
+
+    Nothing is printed unless the picture is there: what is said of it is true.
 
     Raises:
         InputError: a picture cannot be read.
-        OutputError: the picture cannot be written.
+        OptionError: ``after`` is smaller than ``before``, or of another shape.
+        OutputError: the picture cannot be written, or would replace one of the two.
     """
     from superres.comparison import compare_images, side_by_side
     from superres.formats import read_image
 
+    if any(output.exists() and source.exists() and output.samefile(source) for source in (before, after)):
+        raise OutputError(f"{output}: is one of the two pictures; choose another name with -o")
     if output.exists() and not overwrite:
         raise OutputError(f"{output} exists: use --overwrite, or name another file with -o")
     small, large = read_image(before), read_image(after)
     same = (small.info.height, small.info.width) == (large.info.height, large.info.width)
     if same:
         score = compare_images(small, large, before, after)
-        print(f"PSNR {score.psnr:.2f} dB   SSIM {score.ssim:.4f}")
+        told = f"PSNR {score.psnr:.2f} dB   SSIM {score.ssim:.4f}"
     else:
-        print(
+        told = (
             f"{before.name} is {small.info.width}×{small.info.height}, {after.name} {large.info.width}×"
             f"{large.info.height}: shown side by side, not measured (PSNR needs one size)"
         )
     labels = (before.name, after.name) if same else (f"{before.name}, bicubic", after.name)
     side_by_side(small, large, labels=labels).save(output, overwrite=overwrite)
-    print(f"side by side: {output}")
+    print(f"{told}\nside by side: {output}")
 
 
 #: What a model is for, by its card's kind.

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from superres import __version__
 from superres.backends.ensemble import TURNS
-from superres.evaluation.enlargers import BICUBIC, arithmetic
+from superres.evaluation.enlargers import BICUBIC
 from superres.evaluation.runner import Settings
-from superres.zoo import ModelCard, find_model, list_cards, locate
+from superres.image import Image
+from superres.pipeline import Options, Upscaler
+from superres.zoo import ModelCard
 
 __all__ = ["About", "about"]
 
@@ -45,7 +51,7 @@ class About:
 
     Attributes:
         protocol: sentences.
-        cards: of the models that ran.
+        cards: of the networks that ran, each once.
         versions: of the software that decides the result.
     """
 
@@ -62,7 +68,8 @@ def about(settings: Settings, low: Path | None = None) -> About:
         low: the folder that low resolution was read from, if it was.
     """
     made = f"Low resolution: read from {low.name}." if low is not None else _LOW[settings.degradation]
-    cards = [card for model in settings.models if model != BICUBIC for card in _cards(model, settings.scale)]
+    ran = {model: _networks(model, settings) for model in settings.models if model != BICUBIC}
+    cards = list({(card.stem, card.sha256): card for networks, _ in ran.values() for card in networks}.values())
     protocol = [
         f"Ground truth of 8 bits, cropped to a multiple of {settings.scale}.",
         made,
@@ -71,7 +78,8 @@ def about(settings: Settings, low: Path | None = None) -> About:
         "Means count every picture the same.",
     ]
     if cards:
-        used = ", ".join(f"{card.stem} in {arithmetic(card, settings.precision)}" for card in cards)
+        bearers = Counter(card.stem for card in cards)
+        used = "; ".join(f"{model}: {_told(*plan, settings.scale, bearers)}" for model, plan in ran.items())
         protocol.append(f"Networks ran through superres.Upscaler, as files do: {used}.")
         if settings.ensemble:
             protocol.append(f"Self-ensemble: the mean over {TURNS} flips and quarter turns (Timofte 2016).")
@@ -80,10 +88,20 @@ def about(settings: Settings, low: Path | None = None) -> About:
     return About(protocol, cards, versions | {package: metadata.version(package) for package in packages})
 
 
-def _cards(model: str, scale: int) -> list[ModelCard]:
-    """The card of a model for a scale; all its cards where the scale takes several networks."""
-    folder, name = locate(model)
-    cards = list_cards(folder)
-    if any((card.name, card.scale) == (name, scale) for card in cards):
-        return [find_model(name, scale, folder)]
-    return [card for card in cards if card.name == name]
+def _networks(model: str, settings: Settings) -> tuple[tuple[ModelCard, ...], str]:
+    """The cards of the networks that a model takes for the pictures of a set, in the order they run; arithmetic."""
+    # Any picture will do: they are all opaque 8-bit RGB, and their results exactly so many times as large.
+    side, scale = 64, settings.scale
+    info = Image.from_array(np.zeros((side, side, 3), np.uint8)).info
+    options = Options(scale=scale, model=model, precision=settings.precision, ensemble=settings.ensemble)
+    with Upscaler(options) as upscaler:
+        choice, precision = upscaler.plan(info, (side * scale, side * scale))
+    return choice.cards, precision
+
+
+def _told(networks: Sequence[ModelCard], precision: str, scale: int, bearers: Mapping[str, int]) -> str:
+    """Networks in the order they ran; ``bearers`` counts those of one name, from folders of the user's own."""
+    names = [card.stem if bearers[card.stem] == 1 else f"{card.stem} ({card.sha256[:16]}…)" for card in networks]
+    reached = math.prod(card.scale for card in networks)
+    reduced = f", reduced from x{reached} by antialiased bicubic" if reached != scale else ""
+    return f"{', then '.join(names)} in {precision}{reduced}"

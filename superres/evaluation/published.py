@@ -6,6 +6,7 @@ Every figure of ours is measured through :class:`superres.pipeline.Upscaler`, as
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ class PageOptions:
         folders: of models and their cards.
         threads: cores, 0 for all.
         update_cards: write the fp32 scores into the models' cards.
+        output: the file that the page is for; it is only named.
+
+    Raises:
+        OptionError: fewer threads than 0.
     """
 
     scales: tuple[int, ...] = ()
@@ -43,6 +48,11 @@ class PageOptions:
     folders: tuple[Path, ...] = (ZOO,)
     threads: int = 0
     update_cards: bool = False
+    output: Path | None = None
+
+    def __post_init__(self) -> None:
+        # What models would refuse is refused before bicubic is measured.
+        Options(threads=self.threads)
 
 
 def quality_page(data: Path, options: PageOptions, watch: Callable[[Row], None] | None = None) -> str:
@@ -58,24 +68,40 @@ def quality_page(data: Path, options: PageOptions, watch: Callable[[Row], None] 
         SuperresError: a picture is unusable, a model does not run.
     """
     folders = find_sets(data, options.sets)
-    models = [(folder, card) for folder in options.folders for card in _cards(folder) if card.takes_pictures]
+    sets, own = tuple(folders), dict.fromkeys(options.folders)
+    models = [(folder, card) for folder in own for card in _cards(folder) if card.takes_pictures]
     known = sorted({card.scale for _, card in models})
     page = _Page(options, watch or (lambda row: None))
-    parts = [_INTRODUCTION.format(sets=", ".join(options.sets))]
-    for scale in options.scales or known:
+    quoted = {scale: _published_rows(scale, sets) for scale in options.scales or known}
+    parts = [_INTRODUCTION.format(sets=", ".join(sets), command=_command(options, sets))]
+    parts += [_QUOTED] if any(quoted.values()) else []
+    for scale, published in quoted.items():
         chosen = [(folder, card) for folder, card in models if card.scale == scale]
         if not chosen:
             raise OptionError(f"scale {scale}: no model for it; there are models for {known}")
         if scale > 1:
             pictures = {name: load_set(folder, scale) for name, folder in folders.items()}
-            rows = [*_published_rows(scale, options.sets), *page.rows(pictures, scale, chosen, "bicubic")]
-            parts.append(_table(f"×{scale}", options.sets, rows))
+            rows = [*published, *page.rows(pictures, scale, chosen, "bicubic")]
+            parts.append(_table(f"×{scale}", sets, rows))
         restoring = [(folder, card) for folder, card in chosen if card.kind == "restore" or card.name == "standard"]
         if any(card.kind == "restore" for _, card in restoring):
             pictures = {name: load_set(folder, scale, "measurement") for name, folder in folders.items()}
             rows = list(page.rows(pictures, scale, restoring, "measurement"))
-            parts.append(_table(f"×{scale}, degraded", options.sets, rows) + _DEGRADED)
+            parts.append(_table(f"×{scale}, degraded", sets, rows) + _DEGRADED)
     return "\n".join(parts)
+
+
+def _command(options: PageOptions, sets: Sequence[str]) -> str:
+    """What makes this page: with the reader's own folder of sets, and without options that change no figure."""
+    words = ["superres", "benchmark", "quality", "--data", "FOLDER_OF_TEST_SETS"]
+    if options.scales:
+        words += ["--scales", ",".join(map(str, dict.fromkeys(options.scales)))]
+    if tuple(sets) != PageOptions.sets:
+        words += ["--sets", ",".join(sets)]
+    for folder in dict.fromkeys(options.folders):
+        words += ["--models", str(folder)] if folder != ZOO else []
+    words += ["-o", str(options.output)] if options.output is not None else []
+    return shlex.join(words)
 
 
 class _Page:
@@ -131,12 +157,11 @@ def _update_card(folder: Path, stem: str, results: Sequence[SetScores], degradat
 
 
 def _published_rows(scale: int, sets: Sequence[str]) -> list[Row]:
+    """The rows of a scale that have a figure for one of the sets at least."""
     text = Path(__file__).with_name("published.toml").read_text(encoding="utf-8")
     published = tomllib.loads(text).get(f"x{scale}", {})
-    return [
-        (name, row["params"], "published", *(row.get(one, "–").replace("/.", " / 0.") for one in sets))
-        for name, row in published.items()
-    ]
+    cells = {name: [row.get(one, "–").replace("/.", " / 0.") for one in sets] for name, row in published.items()}
+    return [(name, published[name]["params"], "published", *row) for name, row in cells.items() if set(row) != {"–"}]
 
 
 def _row(name: str, parameters: str, precision: str, results: Sequence[SetScores]) -> Row:
@@ -165,14 +190,16 @@ _INTRODUCTION = """# Measured quality
 PSNR in dB / SSIM, means over {sets}. This page is written by
 
 ```
-superres benchmark quality --data FOLDER_OF_TEST_SETS -o docs/quality.md
+{command}
 ```
 
 The protocol: ground truth cropped to a multiple of the scale; low resolution by MATLAB `imresize` bicubic with
 antialiasing, 8 bit; 8-bit RGB result; BT.601 luma (16–235); a border of `scale` pixels cut off; PSNR and Gaussian SSIM
 (11×11, σ 1.5) on luma. Rows in bold are measured through `superres.Upscaler`, as a user gets them; *default* is the
 arithmetic that `auto` takes on the processor that measured.
+"""
 
+_QUOTED = """\
 Rows marked *published* are quoted, with their sources in `superres/evaluation/published.toml`; SAFMN and SPAN were
 trained on DF2K, 3,450 pictures of 2K. The published bicubic row was made on luma rounded to 8 bits, not on RGB (0.01 dB
 less); on Set14 it is 0.09 dB lower than ours, which is what scoring that set's grey file `bridge` over 0–255 instead of

@@ -16,6 +16,7 @@ from superres.evaluation.scores import PUBLISHED_METRICS, SetScores, evaluate_me
 from superres.evaluation.sets import GroundTruth, find_sets, picture_files, read_set
 from superres.metrics import find_metric
 from superres.metrics.protocol import smallest_side
+from superres.pipeline import Options
 
 __all__ = ["SetResult", "Settings", "count_pictures", "evaluate_folder"]
 
@@ -30,13 +31,13 @@ class Settings:
         scale: enlargement factor.
         models: names or ``FOLDER/NAME`` of models, and ``bicubic``.
         metrics: names from :data:`superres.metrics.METRICS`.
-        degradation: how low resolution is made; not used where it is read from a folder.
+        degradation: how low resolution is made; left alone where it is read from a folder.
         precision: ``auto``, ``fp32``, ``bf16`` or ``int8``.
         ensemble: the mean over eight flips and turns; see :class:`superres.pipeline.Options`.
         threads: cores, 0 for all.
 
     Raises:
-        OptionError: no model or metric, one of them twice, or an unknown metric.
+        OptionError: no model or metric, one of them twice, an unknown metric or precision, or fewer threads than 0.
     """
 
     scale: int = 4
@@ -53,6 +54,8 @@ class Settings:
                 raise OptionError(f"{what}s {', '.join(names) or '(none)'}: expected at least one, and none twice")
         for name in self.metrics:
             find_metric(name)
+        # What models would refuse is refused where only bicubic runs, too.
+        Options(precision=self.precision, threads=self.threads)
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,16 @@ def evaluate_folder(
         watch: is told set and file when a picture is done.
 
     Raises:
+        OptionError: low resolution is to be read from a folder and made as well.
         OptionError, InputError, ModelError: as :func:`superres.evaluation.sets.read_set` and
             :func:`superres.evaluation.enlargers.open_enlargers`.
         SuperresError: whatever a model or a metric raises.
     """
+    if low is not None and settings.degradation != Settings.degradation:
+        raise OptionError(
+            f"degradation {settings.degradation!r} makes low resolution, and it is to be read from {low}: give one of "
+            "--degradation and --low"
+        )
     sets = find_sets(data)
     with open_enlargers(
         settings.models, settings.scale, settings.precision, settings.threads, ensemble=settings.ensemble

@@ -184,6 +184,34 @@ def test_compare_measures_equal_sizes_and_shows_others(tmp_path: Path, capsys: p
     assert "not measured" in capsys.readouterr().out
 
 
+def test_compare_says_nothing_of_a_picture_that_it_cannot_make(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large, small = picture(tmp_path / "large.png", 64, 48), picture(tmp_path / "small.png", 40, 40)
+    assert main(["compare", str(large), str(small)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "expected the same picture, enlarged" in told.err
+    assert main(["compare", str(small), str(small), "-o", str(tmp_path / "gone" / "c.png")]) == 1
+    assert capsys.readouterr().out == ""
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["large.png", "small.png"]
+
+
+def test_compare_replaces_neither_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = picture(tmp_path / "a.png", 64, 48), picture(tmp_path / "b.png", 64, 48, seed=1)
+    link = tmp_path / "link.png"
+    link.symlink_to(b)
+    before = a.read_bytes(), b.read_bytes()
+    for target in (a, b, link):
+        assert main(["compare", str(a), str(b), "-o", str(target), "--overwrite"]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert f"{target}: is one of the two pictures; choose another name with -o" in told.err
+    assert (a.read_bytes(), b.read_bytes()) == before
+    assert main(["compare", str(a), str(b), "-o", str(tmp_path / "c.png")]) == 0
+    assert main(["compare", str(a), str(b), "-o", str(tmp_path / "c.png"), "--overwrite"]) == 0
+
+
 def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     cards = json.loads(capsys.readouterr().out)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from PIL import Image as Pillow
 import superres.cli.pairs as pairs
 from superres.cli import main
 from superres.degrade import load_degradation
+from superres.errors import OutputError
 from superres.resize import resize
 
 Bytes = npt.NDArray[np.uint8]
@@ -183,6 +186,49 @@ def test_a_pair_that_is_cut_short_has_no_row(tmp_path: Path, monkeypatch: pytest
     monkeypatch.undo()
     assert main([*command, "--overwrite"]) == 0
     assert [row["name"] for row in table(out)] == ["a"]
+
+
+@pytest.mark.parametrize("full_at", ["high/b.png", "pairs.csv"])
+def test_a_full_disk_leaves_no_half_of_a_pair(
+    full_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources, out = [put(tmp_path / f"{name}.png", scene(24, 24)) for name in "abc"], tmp_path / "out"
+    command = ["degrade", *map(str, sources), "-o", str(out)]
+    write, replaced, full = pairs.write_image, pairs.replace_file, out / full_at
+
+    def writes(image: object, path: Path, *, overwrite: bool) -> None:
+        if path == full:
+            raise OutputError(f"{path}: cannot be written: the disk is full")
+        write(image, path, overwrite=overwrite)  # type: ignore[arg-type]
+
+    def replaces(target: Path) -> AbstractContextManager[BinaryIO]:
+        if target == full and (out / "high/b.png").exists() and not (out / "high/c.png").exists():
+            raise OutputError(f"{target}: cannot be written: the disk is full")
+        return replaced(target)
+
+    monkeypatch.setattr(pairs, "write_image", writes)
+    monkeypatch.setattr(pairs, "replace_file", replaces)
+    assert main(command) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert files(out) == ["high/a.png", "high/c.png", "low/a.png", "low/c.png", "pairs.csv"]
+    assert [row["name"] for row in table(out)] == ["a", "c"]
+    # What there is can be measured, and a later run makes what is missing.
+    assert main(["evaluate", "--data", str(out / "high"), "--low", str(out / "low"), "--model", "bicubic"]) == 0
+    monkeypatch.undo()
+    assert main(command) == 0
+    assert [row["name"] for row in table(out)] == ["a", "b", "c"]
+
+
+def test_a_picture_of_others_stays_when_its_other_half_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = put(tmp_path / "a.png", scene(24, 24)), tmp_path / "out"
+    (out / "high").mkdir(parents=True)
+    (out / "high/a.png").write_bytes(b"mine")
+    assert main(["degrade", str(source), "-o", str(out)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert files(out) == ["high/a.png"]
+    assert (out / "high/a.png").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,9 @@ def test_pairs_of_ones_own(sets: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["-o", "scores.xls"], ["scores.xls", ".csv, .json or .html"]),
         (["-o", "{missing}/r.csv"], ["there is no folder"]),
         (["--low", "{missing}"], ["no such folder"]),
+        (["--low", "{missing}", "--degradation", "blind"], ["'blind'", "give one of --degradation and --low"]),
+        (["--precision", "foo"], ["'foo'", "expected auto, fp32, bf16 or int8"]),
+        (["--threads", "-3"], ["threads -3"]),
         (["--scale", "17"], ["scale 17", "1 to 16"]),
         (["--metrics", "ms-ssim"], ["60 x 48", "too small"]),
     ],
@@ -120,6 +123,7 @@ def test_benchmark_quality_prints_or_writes_the_page(
     plain, full = (options for _, options in given)
     assert (plain.scales, plain.sets, plain.update_cards) == ((), ("SetA", "SetB"), False)
     assert (full.scales, full.folders[1:], full.update_cards, full.threads) == ((2, 4), (tmp_path,), True, 1)
+    assert (plain.output, full.output) == (None, tmp_path / "q.md")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,7 @@ def test_benchmark_quality_prints_or_writes_the_page(
     [
         (["--scales", "2,x"], ["'2,x'", "2,3,4"]),
         (["--sets", "SetC"], ["did you mean 'Set"]),
+        (["--sets", "SetA", "--threads", "-1"], ["threads -1"]),
         (["-o", "{missing}/q.md"], ["there is no folder"]),
     ],
 )
@@ -136,6 +141,7 @@ def test_wrong_usage_of_benchmark_quality(
     filled = [text.format(missing=tmp_path / "missing") for text in arguments]
     assert main(["benchmark", "quality", "--data", str(sets), *filled]) == 1
     error = capsys.readouterr().err
+    assert "|" not in error  # nothing was measured
     for word in words:
         assert word in error
 

@@ -77,6 +77,52 @@ def test_scales_are_those_of_the_models_and_restoring_ones_are_measured_on_degra
     assert list(read_card(folder / "tiny_x2.toml").scores) == ["Set5"]
 
 
+def test_a_page_names_the_command_that_makes_it(data: Path, folder: Path, tmp_path: Path) -> None:
+    def command(options: PageOptions) -> str:
+        (told,) = re.findall(r"This page is written by\n\n```\n(.*)\n```\n", quality_page(data, options))
+        return told
+
+    start = "superres benchmark quality --data FOLDER_OF_TEST_SETS"
+    # A scale, a set and a folder that are named twice are measured once.
+    twice = PageOptions(scales=(2, 2), sets=("Mine", "Mine"), folders=(folder, folder), output=Path("my pages/q.md"))
+    told = []
+    page = quality_page(data, twice, watch=told.append)
+    assert f"\n{start} --scales 2 --sets Mine --models {folder} -o 'my pages/q.md'\n" in page
+    assert list(_rows(page)) == ["×2"]
+    assert len({row[0] + row[2] for row in told}) == len(told)
+    plain = PageOptions(scales=(2,), sets=("Set5", "Mine"), folders=(folder,), threads=1, update_cards=True)
+    assert command(plain) == f"{start} --scales 2 --sets Set5,Mine --models {folder}"
+
+
+def test_the_page_of_the_documentation_begins_as_it_would_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for k, name in enumerate(PageOptions.sets):
+        save(smooth(44, 60, seed=k), tmp_path / name / "a.png")
+    monkeypatch.setattr(published._Page, "rows", lambda *_: iter(()))  # measuring is not what this is about
+    page = quality_page(tmp_path, PageOptions(output=Path("docs/quality.md")))
+    shown = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    assert page.partition("\n## ")[0] == shown.partition("\n## ")[0]
+    quoted = {heading: [row for row in rows if row[2] == "published"] for heading, rows in _rows(shown).items()}
+    assert _rows(page) == quoted
+
+
+def test_published_rows_have_a_figure_for_one_of_the_sets(data: Path, folder: Path) -> None:
+    save(smooth(44, 60), data / "B100" / "d.png")
+    page = quality_page(data, PageOptions(scales=(4,), sets=("B100", "Mine"), folders=(folder,), threads=1))
+    names = [row[0] for row in _rows(page)["×4"] if row[2] == "published"]
+    assert {"bicubic", "SRCNN"} <= set(names)
+    assert "*published*" in page
+    alone = quality_page(data, PageOptions(scales=(4,), sets=("Mine",), folders=(folder,), threads=1))
+    assert "*published*" not in alone
+    assert "published" not in [row[2] for row in _rows(alone)["×4"]]
+
+
+def test_threads_are_checked_before_anything_is_measured() -> None:
+    with pytest.raises(OptionError, match="threads -1"):
+        PageOptions(threads=-1)
+
+
 def test_what_is_not_there_is_told(data: Path, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="did you mean 'Set5'"):
         quality_page(data, PageOptions(sets=("Set6",), folders=(folder,)))

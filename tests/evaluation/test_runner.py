@@ -52,6 +52,12 @@ def test_low_resolution_of_several_sets_lies_in_folders_of_their_names(data: Pat
         list(evaluate_folder(data / "Two", settings, low=tmp_path / "low" / "One"))
 
 
+def test_low_resolution_is_made_or_read_not_both(data: Path) -> None:
+    settings = Settings(scale=2, models=("bicubic",), degradation="blind")
+    with pytest.raises(OptionError, match="degradation 'blind' makes low resolution.*give one of --degradation and"):
+        next(evaluate_folder(data, settings, low=data))
+
+
 def test_all_sets_are_checked_before_the_first_is_measured(data: Path) -> None:
     save(smooth(5, 5), data / "Two" / "z.png")
     with pytest.raises(InputError, match=r"z\.png"):
@@ -70,9 +76,11 @@ def test_metrics_decide_how_small_a_picture_may_be(data: Path) -> None:
         ({"models": ("bicubic", "bicubic")}, "none twice"),
         ({"metrics": ("psnr", "psnr")}, "metrics psnr, psnr"),
         ({"metrics": ("psnrr",)}, "did you mean 'psnr'"),
+        ({"models": ("bicubic",), "precision": "foo"}, "precision 'foo': expected auto, fp32, bf16 or int8"),
+        ({"models": ("bicubic",), "threads": -3}, "threads -3"),
     ],
 )
-def test_wrong_settings_are_refused(settings: dict[str, tuple[str, ...]], reason: str) -> None:
+def test_wrong_settings_are_refused(settings: dict[str, object], reason: str) -> None:
     with pytest.raises(OptionError, match=reason):
         Settings(**settings)  # type: ignore[arg-type]
 
