@@ -41,6 +41,7 @@ from superres.formats.kinds import kind_of
 from superres.formats.world_file import find_world_file, scaled_world_file, world_file_name
 from superres.geometry import enlargement, scaled_length
 from superres.image import Image, PictureInfo
+from superres.option_checks import check_options, no_compression
 from superres.options import RasterOptions, VideoOptions, VolumeOptions
 from superres.planes import carried_planes, finished, prepared
 from superres.queueing import prefetched
@@ -324,18 +325,7 @@ class Upscaler:
         started = time.perf_counter()
         called = name or (str(source) if isinstance(source, Path) else "standard input")
         kind = kind_of(source, name=called)
-        if self.options.raster.guide is not None and kind not in (None, "geotiff", "nifti"):
-            raise OptionError(
-                f"{called}: {kind} takes no guide, only pictures, NIfTI and GeoTIFF do: leave out --guide"
-            )
-        if kind != "geotiff" and (self.options.raster.bands or self.options.raster.cog):
-            raise OptionError(f"{called}: is {kind or 'a picture'}; --bands and --cog are for GeoTIFF: leave them out")
-        if kind not in ("nifti", "dicom", "dicom-series") and (
-            self.options.volume.axes or self.options.volume.isotropic
-        ):
-            raise OptionError(
-                f"{called}: is {kind or 'a picture'}; --axes and --isotropic are for volumes: leave them out"
-            )
+        check_options(self.options, kind, called, target)
         if kind is not None:
             if target is None or not isinstance(source, Path):
                 raise OptionError(f"{called}: {kind} goes from file to file: name a file, and a target with -o")
@@ -431,6 +421,8 @@ class Upscaler:
         """Enlarge every composited frame; a frame equal to the one before it is not computed again."""
         if target is None:
             raise OptionError(f"{called}: an animation needs a file to go to: give one with -o")
+        if self.options.compression != "fast":
+            raise no_compression(self.options, f"{called}: is an animation")
         animation = open_animation(source, name=called, limits=self.options.limits)
         try:
             info, count = animation.info, animation.frames

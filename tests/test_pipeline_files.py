@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tiny_models import NEAREST_HALO, NearestBackend, nearest_model, open_neares
 from superres.backends import Backend
 from superres.errors import InferenceError, InputError, LimitError, OptionError, OutputError
 from superres.formats import Limits, read_image, write_image
+from superres.options import VideoOptions
 from superres.pipeline import Options, Result, Upscaler
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -188,6 +190,39 @@ def test_impossible_wishes_are_refused_before_inference(
     with pytest.raises(error):
         convert(source, tmp_path / target, opener=idle, **arguments)
     assert names(tmp_path) == ["small.png"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "arguments", "told"),
+    [
+        ("p.png", "l.png", {"video": VideoOptions(start=1)}, "is a picture; for video alone, leave out: --start"),
+        ("a.gif", "l.gif", {"video": VideoOptions(codec="av1", end=2)}, "leave out: --codec, --end"),
+        ("p.png", "l.png", {"video": VideoOptions(preset="slow")}, "leave out: --preset"),
+        ("p.png", "l.png", {"video": VideoOptions(deinterlace=True, reuse=0)}, "leave out: --deinterlace, --reuse"),
+        ("p.png", "l.png", {"video": VideoOptions(frame_rate=Fraction(25))}, "leave out: --frame-rate"),
+        ("v.nii", "l.nii", {"video": VideoOptions(start=1)}, "is nifti; for video alone, leave out: --start"),
+        ("a.gif", "l.gif", {"compression": "small"}, "is an animation; --compression small is for PNG and TIFF"),
+        ("c.mp4", "l.mp4", {"compression": "small"}, "a video's file; --compression small is for PNG and TIFF"),
+        ("c.mp4", "l.mp4", {"format": "webm"}, "l.mp4 is named as a file of another: .* or name l.webm with -o"),
+        ("c.mp4", "%d.png", {"format": "mp4"}, "unknown picture format 'mp4'"),
+        ("c.mp4", "%d.png", {"format": "tif"}, "%d.png is named as a file of another"),
+        ("v.nii", "l.nii.gz", {"format": "nii"}, "l.nii.gz is named as a file of another: .* or name l.nii with -o"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(
+    convert: Any, idle: Any, source: str, target: str, arguments: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / source
+    if source == "a.gif":
+        frames = [Pillow.new("L", (8, 8), shade) for shade in (0, 99)]
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    elif source == "p.png":
+        write_image(picture(9, 9), path)
+    else:  # the first bytes say what it is
+        path.write_bytes(bytes(344) + b"n+1\0" + bytes(200) if source == "v.nii" else b"\x1a\x45\xdf\xa3")
+    with pytest.raises(OptionError, match=told):
+        convert(path, tmp_path / target, opener=idle, **arguments)
+    assert names(tmp_path) == [source]
 
 
 def test_transparency_into_jpeg_is_refused_before_inference(convert: Any, idle: Any, tmp_path: Path) -> None:

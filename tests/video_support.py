@@ -35,6 +35,8 @@ class Clip:
         times: of the frames, in units of ``time_base``.
         picture: frame number -> planes; by default a drifting pattern.
         colours: (range, primaries, transfer, matrix) in H.273 codes; 2 (range 0) is unspecified.
+        timecode: of the first picture, which QuickTime and MP4 keep in a track of its own.
+        sound: packets of a fiftieth of a second in each audio stream.
         extras: streams beside the picture: any of ``audio``, ``second audio``, ``subtitles``, ``font``, ``cover``.
     """
 
@@ -52,6 +54,8 @@ class Clip:
     extras: Sequence[str] = ()
     picture: Callable[[int], Planes] | None = None
     flags: str = ""
+    timecode: str = ""
+    sound: int = 20
 
 
 def drifting(number: int, size: tuple[int, int], pixels: str) -> Planes:
@@ -90,6 +94,8 @@ def make_clip(path: Path, clip: Clip) -> Path:
         context.thread_count = 1
         if clip.flags:
             context.options = {**context.options, "flags": clip.flags}
+        if clip.timecode:
+            stream.metadata["timecode"] = clip.timecode
         if clip.aspect:
             context.sample_aspect_ratio = clip.aspect
         if clip.rotation:
@@ -109,7 +115,7 @@ def make_clip(path: Path, clip: Clip) -> Path:
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         for name, extra in extras.items():
-            _fill_extra(output, name, extra)
+            _fill_extra(output, name, extra, clip.sound)
     return path
 
 
@@ -132,9 +138,9 @@ def _add_extra(output: Any, name: str) -> Any:
     return stream
 
 
-def _fill_extra(output: Any, name: str, stream: Any) -> None:
+def _fill_extra(output: Any, name: str, stream: Any, sound: int) -> None:
     if name.endswith("audio"):
-        for i in range(20):
+        for i in range(sound):
             wave = np.sin(np.arange(i * 960, (i + 1) * 960) * (0.05 if name == "audio" else 0.02))[None]
             format = "s16" if stream.codec_context.name == "libopus" else "fltp"
             samples = (wave * 9000).astype(np.int16) if format == "s16" else wave.astype(np.float32)

@@ -8,10 +8,15 @@ from pathlib import Path
 
 from superres.errors import InputError, OptionError
 from superres.formats.frame_names import frame_pattern
-from superres.formats.kinds import KINDS, is_dicom_series, source_suffixes, split_name
+from superres.formats.kinds import KINDS, is_dicom_series, kind_of, source_suffixes, split_name
 from superres.formats.table import FORMATS, format_of_name
 
 __all__ = ["Job", "find_inputs", "one_clip", "output_is_folder", "plan", "result_suffix"]
+
+# Some are read, none is written: no name for a folder that is still to be made.
+_VIDEOS_NOT_WRITTEN = frozenset(
+    {".avi", ".wmv", ".asf", ".flv", ".mpg", ".mpeg", ".vob", ".3gp", ".ogv", ".ts", ".mts", ".m2ts"}
+)
 
 
 @dataclass(frozen=True)
@@ -112,11 +117,14 @@ def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) 
         recursive: search subfolders; a folder that becomes one clip is taken without them.
 
     Raises:
-        OptionError: as :func:`find_inputs`.
+        OptionError: as :func:`find_inputs`; or ``output`` is a pattern, or names a video of a kind that is not
+            written, where it could only be taken for the name of something else.
     """
     if output is not None and one_clip(given, output):
         return [Job(given[0], output.parent, split_name(output)[0], output)]
     found = find_inputs(given, recursive)
+    if output is not None and not output.is_dir():
+        _check_output(given, output)
     several = len(found) > 1 or any(path.is_dir() for path in given)
     if output is not None and not several and not output_is_folder(output, 1):
         return [Job(found[0][0], output.parent, split_name(output)[0], output)]
@@ -129,6 +137,18 @@ def plan(given: Sequence[Path], output: Path | None, tag: str, recursive: bool) 
     # Results of an earlier run that lie beside their inputs are not inputs.
     made = {(job.folder.resolve(), job.stem) for job in jobs}
     return [job for job in jobs if (job.source.parent.resolve(), _stem(job.source)) not in made]
+
+
+def _check_output(given: Sequence[Path], output: Path) -> None:
+    """Refuse what is no folder yet and would become one, or a picture, with the name of a video or of its frames."""
+    single = given[0] if len(given) == 1 else None
+    if frame_pattern(output) is not None and (single is None or single.is_dir() or kind_of(single) != "video"):
+        raise OptionError(f"{output}: is a pattern for the frames of one video, which the input is not: name a folder")
+    if single is None or output.suffix.lower() not in _VIDEOS_NOT_WRITTEN:
+        return
+    if single.is_dir() or single.suffix.lower() in KINDS["video"].suffixes:
+        written = ", ".join(KINDS["video"].results)
+        raise OptionError(f"{output}: a video goes into one of {written}; name such a file, or an existing folder")
 
 
 def _stem(source: Path) -> str:

@@ -35,10 +35,7 @@ class Animation(Protocol):
 
     @property
     def durations(self) -> tuple[int, ...]:
-        """How long each frame stays, in milliseconds, as the file states it: 0 is left to the viewer.
-
-        Of WebP, libvips gives 100 for everything up to 10, as browsers do.
-        """
+        """How long each frame stays, in milliseconds, as the file states it: 0 is left to the viewer."""
 
     @property
     def loop(self) -> int:

@@ -23,7 +23,8 @@ __all__ = ["MAX_ROWS", "AnimationWriter", "open_animation_writer"]
 MAX_ROWS = 10_000_000
 """libvips holds an animation as one column of frames, and no picture of it may be taller."""
 
-_WRITTEN = ("gif", "webp", "png")
+# How often an animation may run at most: 16 bits, of which a GIF counts the repeats after the first run; PNG has 31.
+_MOST_LOOPS = {"gif": 65_536, "webp": 65_535, "png": 2**31 - 1}
 
 
 class AnimationWriter(Protocol):
@@ -68,10 +69,16 @@ def open_animation_writer(
         OutputError: the target exists, is the source, or cannot be written.
     """
     kind = format_of_name(format) if format is not None else format_of_suffix(target.suffix)
-    if kind not in _WRITTEN:
+    if kind not in _MOST_LOOPS:
         raise OptionError(f"{kind} holds no animation; choose gif, webp or png (APNG)")
-    if not durations or min(durations) < 0 or not 0 <= loop < 65_536:
-        raise OptionError(f"an animation needs frames, durations >= 0 and 0 <= loop < 65536, not {durations!r}, {loop}")
+    if min(durations, default=-1) < 0:
+        shortest = f"one of {min(durations)} ms" if durations else "none"
+        raise OptionError(f"an animation needs durations of frames, of 0 ms or more; there is {shortest}")
+    if not 0 <= loop <= _MOST_LOOPS[kind]:
+        raise OptionError(
+            f"loop {loop}: an animated {kind} runs 1 to {_MOST_LOOPS[kind]} times, or for ever (0); choose "
+            f"{'another number' if kind == 'png' else 'png'}"
+        )
     if quality is not None and (kind != "webp" or not 1 <= quality <= 100):
         raise OptionError(f"quality {quality} for an animated {kind}: only WebP takes one, 1-100")
     side = FORMATS[kind].max_side

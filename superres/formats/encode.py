@@ -288,7 +288,8 @@ class StillWriter:
         module, function = FORMATS[self._kind].writer.split(":")
         save = getattr(importlib.import_module(module), function)
         save(self._picture(), target, self._stored, self._encoding)
-        finish.complete(self._place.descriptor, self._kind, self._stored, self._exif)
+        durations = () if self._timing is None else self._timing.durations
+        finish.complete(self._place.descriptor, self._kind, self._stored, self._exif, durations)
 
     def _blocks(self) -> Iterator[npt.NDArray[Any]]:
         """The rows as they were put, without a detour over libvips."""

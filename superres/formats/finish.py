@@ -6,14 +6,19 @@ import os
 import struct
 import zlib
 
+from superres.errors import OutputError
 from superres.formats import containers
 from superres.formats.exif import resized, stating
 from superres.formats.exif_write import put_exif
+from superres.formats.placement import write_at
 from superres.formats.table import FORMATS
 from superres.formats.tiff import TiffFile
 from superres.image import PictureInfo
 
 __all__ = ["complete", "exif_of"]
+
+# libvips makes frames of a WebP that are shorter than the first of these milliseconds stay as long as the second.
+_LONG, _LENGTHENED = 11, 100
 
 
 def exif_of(info: PictureInfo, kind: str) -> bytes | None:
@@ -31,18 +36,27 @@ def exif_of(info: PictureInfo, kind: str) -> bytes | None:
     return block if meta.dpi is None or kind in ("png", "tiff") else stating(block, meta.dpi)
 
 
-def complete(descriptor: int, kind: str, info: PictureInfo, exif: bytes | None) -> None:
+def complete(
+    descriptor: int, kind: str, info: PictureInfo, exif: bytes | None, durations: tuple[int, ...] = ()
+) -> None:
     """Correct a complete file in place, which libvips wrote from :func:`superres.formats.exif_write.room` on.
 
     libvips always states a resolution.  Where the source stated none, the result must not invent one: the field is
-    turned into "pixels are square", which every reader takes for no resolution.  And EXIF is put in as it is.
+    turned into "pixels are square", which every reader takes for no resolution.  EXIF is put in as it is, and the
+    frames of a WebP stay as long as they should.
 
     Args:
         descriptor: of the file.
         kind: format name.
         info: of the picture in it.
         exif: what :func:`exif_of` gave.
+        durations: of an animation, milliseconds per frame.
+
+    Raises:
+        OutputError: the file is not what libvips is known to write.
     """
+    if kind == "webp" and min(durations, default=_LONG) < _LONG:
+        _state_durations(descriptor, durations)
     if exif is not None:
         put_exif(descriptor, kind, exif)
     if info.metadata.dpi is None:
@@ -52,6 +66,29 @@ def complete(descriptor: int, kind: str, info: PictureInfo, exif: bytes | None) 
             _forget_jpeg(descriptor)
         elif kind == "tiff":
             _forget_tiff(descriptor)
+
+
+def _state_durations(descriptor: int, durations: tuple[int, ...]) -> None:
+    """State the durations of an animated WebP, in which libvips has lengthened the shortest.
+
+    The encoder joins equal neighbours into one frame that stays as long as both, so frames are told apart by sums.
+    """
+    at, left, places = 12, list(durations), []
+    while len(head := os.pread(descriptor, 8, at)) == 8:
+        if head[:4] == b"ANMF":
+            places.append((at + 20, int.from_bytes(os.pread(descriptor, 3, at + 20), "little")))
+        size = int.from_bytes(head[4:], "little")
+        at += 8 + size + size % 2  # chunks have even lengths
+    if sum(stated for _, stated in places) == sum(durations):
+        return  # a libvips that lengthens nothing
+    for place, stated in places:
+        real = 0
+        while stated > 0 and left:
+            stated -= left[0] if left[0] >= _LONG else _LENGTHENED
+            real += left.pop(0)
+        if stated:
+            raise OutputError("libvips stated unknown durations in the WebP; report this with the version of libvips")
+        write_at(descriptor, real.to_bytes(3, "little"), place)
 
 
 def _forget_png(descriptor: int) -> None:

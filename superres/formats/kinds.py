@@ -48,7 +48,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "nifti": Kind((".nii", ".nii.gz"), "superres.workflows.nifti:upscale_file", (".nii.gz", ".nii")),
         "geotiff": Kind((".tif", ".tiff"), "superres.workflows.geotiff:upscale_file", (".tif", ".tiff")),
         "video": Kind(
-            (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts"),
+            (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".mts", ".m2ts"),
             "superres.workflows.video:upscale_file",
             (".mkv", ".mp4", ".m4v", ".mov", ".webm"),
         ),
@@ -123,9 +123,14 @@ def _is_nifti(head: bytes) -> bool:
 
 
 def _is_video(head: bytes) -> bool:
-    """MP4 and QuickTime, Matroska and WebM, MPEG transport stream."""
+    """MP4 and QuickTime, Matroska and WebM, MPEG transport stream, also a camcorder's with its packets of 192 bytes."""
     if head[4:8] == b"ftyp":
         return head[8:12] not in _IMAGE_BRANDS
     if head[4:8] in (b"moov", b"mdat", b"wide") or head.startswith(b"\x1a\x45\xdf\xa3"):
         return True
-    return len(head) > 188 * 2 and all(head[at] == 0x47 for at in (0, 188, 376))
+    # Three packets in a row: their length, and where the first one's mark stands.
+    for length, first in ((188, 0), (192, 4)):
+        marks = head[first : first + 2 * length + 1 : length]
+        if marks == b"GGG":
+            return True
+    return False

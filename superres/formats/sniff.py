@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from superres.errors import CorruptInputError, InputError, UnsupportedFormatError
 
-__all__ = ["HEAD", "display_name", "identify", "open_source"]
+__all__ = ["HEAD", "display_name", "identify", "open_source", "refuse_video"]
 
 HEAD = 512
 """How many bytes :func:`identify` looks at."""
@@ -39,12 +39,18 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
     (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM video"),
-    (8, b"AVI ", "an AVI video"),
     (4, b"ftyp", "an MP4 or QuickTime file"),
     (128, b"DICM", "a DICOM file"),
     (344, b"n+1\0", "a NIfTI volume"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"PK\x03\x04", "a ZIP archive"),
+)
+# Videos of kinds that are not read: (offset, bytes, description).
+_VIDEOS: tuple[tuple[int, bytes, str], ...] = (
+    (8, b"AVI ", "an AVI video"),
+    (0, b"\0\0\1\xba", "a video in an MPEG program stream"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c", "a video in ASF (WMV)"),
+    (0, b"FLV\1", "an FLV video"),
 )
 
 
@@ -97,7 +103,22 @@ def identify(head: bytes, name: str) -> str:
         return "avif"
     if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
         return "heic"
+    refuse_video(head, name)
     raise UnsupportedFormatError(f"{name}: {_describe(head)}; superres reads {_READ} by content")
+
+
+def refuse_video(head: bytes, name: str) -> None:
+    """Say of a video of a kind that is not read how it becomes one that is.
+
+    Raises:
+        UnsupportedFormatError: the file that starts with ``head`` is such a video; ``name`` is what messages call it.
+    """
+    for offset, signature, description in _VIDEOS:
+        if head[offset : offset + len(signature)] == signature:
+            raise UnsupportedFormatError(
+                f"{name}: is {description}, which is not read; convert it first: "
+                "ffmpeg -i IN -c:v ffv1 -c:a copy OUT.mkv"
+            )
 
 
 def _brands(head: bytes) -> set[bytes]:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from superres.errors import CorruptInputError, InputError, MissingExtraError, OutputError, UnsupportedFormatError
+from superres.formats.sniff import refuse_video
 
 __all__ = ["demuxer_of", "encoding", "open_video", "pyav", "seconds_text"]
 
 # Of a file object that Python reads; FFmpeg asks for this much at a time.
 _BUFFER_BYTES = 2**18
-_HEAD = 189
+# Two packets of a transport stream, and the time before the first one where a camcorder states it.
+_HEAD = 197
 
 
 def pyav() -> Any:
@@ -45,8 +47,10 @@ def demuxer_of(head: bytes, name: str) -> str:
         return "matroska"
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return "mov"
-    if len(head) >= _HEAD and head[0] == head[188] == 0x47:
+    # Camcorders (AVCHD, .mts) put a time of four bytes before every packet of 188.
+    if head[:189:188] == b"GG" or head[4:197:192] == b"GG":
         return "mpegts"
+    refuse_video(head, name)
     raise UnsupportedFormatError(f"{name}: is no video that is read; expected MP4, MOV, MKV, WebM or MPEG-TS")
 
 

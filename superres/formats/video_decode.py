@@ -19,6 +19,9 @@ __all__ = ["Wanted", "read_frames"]
 # makes frames of fields looks at its neighbours, and nothing that a key frame left behind may be missing.
 _MARGIN = Fraction(1)
 _WARM_FRAMES = 3
+# A clock that goes back by more begins anew; by less, single times are wrong: damage mixes up as many pictures as are
+# held back to be put in order, 16 at most.
+_ANEW = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,10 @@ def read_frames(
 ) -> Iterator[Any]:
     """Decode frames as they are wanted, in order of time; each with its own timestamp.
 
-    Frames that cannot be decoded are left out; decoding ends where the file can be read no further, or where the
-    picture changes its size or format.  All of it is told to ``faults``.  With ``wanted.first`` it begins near there
-    when the file allows to, otherwise at the file's beginning: frames are the same either way.
+    Frames that cannot be decoded are left out; decoding ends where the file can be read no further, where the picture
+    changes its size or format, or where the clock begins anew, as in transport streams put one behind the other.
+    All of it is told to ``faults``.  With ``wanted.first`` it begins near there when the file allows to, otherwise at
+    the file's beginning: frames are the same either way.
 
     Args:
         source: the file.
@@ -154,6 +158,13 @@ def _in_order(frames: Iterator[Any], faults: Faults, info: VideoInfo) -> Iterato
     last: int | None = None
     for frame in frames:
         pts = frame.pts if frame.pts is not None else frame.dts
+        if pts is not None and last is not None and (last - pts) * info.time_base > _ANEW:
+            at = seconds_text(float(last * info.time_base))
+            faults.add(
+                f"the clock begins anew after {at}; the rest was left out: give it one clock first, with  "
+                "ffmpeg -i IN -map 0 -c copy OUT.mkv"
+            )
+            return
         if pts is None or (last is not None and pts <= last):
             pts = 0 if last is None else last + 1
             faults.add(f"a picture near {seconds_text(float(pts * info.time_base))} has no time of its own")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,8 @@ __all__ = ["CODECS", "Codec", "Encoding", "Packet", "choose_encoding", "configur
 _X_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 # More gain nothing at these sizes, and encoders refuse some hundreds.
 _MOST_THREADS = 16
+# Encoders that drop the captions inside the pictures.
+_CAPTIONLESS = ("av1", "vp9")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Codec:
         preset: the default.
         quality: (least, largest) of its constant rate factor; less is better and larger.
         default_quality: chosen high, because a result is meant to be looked at closely.
+        containers: that hold it, by FFmpeg's names; its own answer for QuickTime is wrong.
         least: shortest side in pixels: below it x265 4.1 writes beyond its memory and SVT-AV1 4.1 crashes.
     """
 
@@ -37,15 +40,18 @@ class Codec:
     preset: str
     quality: tuple[int, int]
     default_quality: int
+    containers: tuple[str, ...]
     least: int
 
 
+_APPLE, _OPEN = ("matroska", "mp4", "mov"), ("matroska", "mp4", "webm")
+
 CODECS: Mapping[str, Codec] = MappingProxyType(
     {
-        "h264": Codec("libx264", _X_PRESETS, "medium", (0, 51), 18, 2),
-        "hevc": Codec("libx265", _X_PRESETS, "fast", (0, 51), 20, 64),
-        "av1": Codec("libsvtav1", tuple(map(str, range(14))), "8", (1, 63), 27, 64),
-        "vp9": Codec("libvpx-vp9", tuple(map(str, range(9))), "4", (0, 63), 27, 2),
+        "h264": Codec("libx264", _X_PRESETS, "medium", (0, 51), 18, _APPLE, 2),
+        "hevc": Codec("libx265", _X_PRESETS, "fast", (0, 51), 20, _APPLE, 64),
+        "av1": Codec("libsvtav1", tuple(map(str, range(14))), "8", (1, 63), 27, _OPEN, 64),
+        "vp9": Codec("libvpx-vp9", tuple(map(str, range(9))), "4", (0, 63), 27, _OPEN, 2),
     }
 )
 
@@ -132,12 +138,11 @@ def choose_encoding(
             f"codec {codec}: {size[0]} x {size[1]} is too small, its encoder takes {entry.least} x {entry.least} and "
             f"more: use --codec {small}"
         )
-    held = [found.name for found in pyav().Codec(entry.encoder, "w").video_formats]
-    if info.pixels.name not in held:
+    if not _takes(codec, info):
         raise OptionError(
-            f"codec {codec} cannot hold this video's {info.pixels.name} pixels: use --codec hevc, in .mp4, .mov or .mkv"
+            f"codec {codec} cannot hold this video's {info.pixels.name} pixels: {_other_codec(info, size, container)}"
         )
-    if info.captions and codec in ("av1", "vp9"):
+    if info.captions and codec in _CAPTIONLESS:
         raise OptionError(f"codec {codec} would lose the captions inside the pictures: use --codec h264 or hevc")
     cores = min(threads or os.cpu_count() or 1, _MOST_THREADS)
     options = {
@@ -149,6 +154,30 @@ def choose_encoding(
     }
     tag = "hvc1" if codec == "hevc" and container in ("mp4", "mov") else ""  # without it Apple's players refuse
     return Encoding(codec, info, size, MappingProxyType(options), cores, tag)
+
+
+def _takes(codec: str, info: VideoInfo) -> bool:
+    """Whether a codec's encoder takes a video's pixels."""
+    return info.pixels.name in [found.name for found in pyav().Codec(CODECS[codec].encoder, "w").video_formats]
+
+
+def _other_codec(info: VideoInfo, size: tuple[int, int], container: str) -> str:
+    """The remedy where a codec cannot hold the pixels."""
+    lossy = _CAPTIONLESS if info.captions else ()
+    fitting = [c for c in CODECS if _takes(c, info) and min(size) >= CODECS[c].least and c not in lossy]
+    here = [codec for codec in fitting if container in CODECS[codec].containers]
+    if here:
+        return f"use --codec {_any_of(here)}"
+    if fitting:
+        return f"use --codec {_any_of(fitting)}, in an .mkv file"
+    return (
+        "no codec here fits; convert it first, for example with  "
+        "ffmpeg -i IN -pix_fmt yuv444p10 -c:v ffv1 -c:a copy OUT.mkv"
+    )
+
+
+def _any_of(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _own_options(codec: str, preset: str, quality: int, info: VideoInfo, threads: int) -> dict[str, str]:

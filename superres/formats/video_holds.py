@@ -17,9 +17,6 @@ from superres.formats.video_streams import CONTAINERS, COVER, Cut, container_of,
 
 __all__ = ["check_container"]
 
-# Which codecs of ours each takes; FFmpeg's own answer for QuickTime is wrong.
-_HELD = {"matroska": frozenset(CODECS), "mp4": frozenset(CODECS), "mov": {"h264", "hevc"}, "webm": {"vp9", "av1"}}
-
 
 def check_container(source: Any, target: Path, info: VideoInfo, encoding: Encoding, name: str) -> None:
     """Refuse, before any work, a container that cannot hold the result: nothing is dropped silently.
@@ -35,8 +32,8 @@ def check_container(source: Any, target: Path, info: VideoInfo, encoding: Encodi
         OptionError: it cannot; the message names the stream and the remedy.
     """
     container = container_of(target)
-    if encoding.codec not in _HELD[container]:
-        fitting = [key for key in CODECS if key in _HELD[container]]
+    if container not in CODECS[encoding.codec].containers:
+        fitting = [key for key, codec in CODECS.items() if container in codec.containers]
         raise OptionError(
             f"{target}: cannot hold {encoding.codec}: use --codec {' or '.join(fitting)}, or an .mkv file"
         )
@@ -70,7 +67,7 @@ def _holds(container: str, stream: Any, source: Any) -> bool:
     if stream.type == "attachment":
         return container == "matroska"
     if stream.type == "data":
-        # Timecode and the like know no other home.
+        # Of cameras and the like; they know no other home.
         return container in ("mp4", "mov") and "mov" in source.format.name
     if stream.codec_context is None:
         return False

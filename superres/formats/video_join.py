@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -18,9 +19,12 @@ from superres.formats.video_faults import Faults
 from superres.formats.video_input import VideoInput
 from superres.formats.video_mux import Multiplexer
 from superres.formats.video_store import Group
-from superres.formats.video_streams import COVER, Cut, container_of
+from superres.formats.video_streams import COVER, Cut, container_of, lost_timecodes, moved_timecode
 
 __all__ = ["decoding_times", "join_groups", "shown_durations"]
+
+# A clock that goes back by more seconds begins anew, and the pictures end there: so does everything else.
+_ANEW = Fraction(1)
 
 
 def join_groups(
@@ -54,6 +58,10 @@ def join_groups(
             scratch.open("wb") as file,
             Multiplexer(file, container, container_of(target), info, encoding, cut) as result,
         ):
+            for timecode in lost_timecodes(container):
+                faults.add(f"the timecode {timecode} was left out: a video has one, and this is a further one")
+            if cut.start is not None:
+                _move_timecodes(container, result, groups, info, faults)
             header = result.begin()
             if any(group.header != header for group in groups):
                 raise OutputError(
@@ -64,7 +72,8 @@ def join_groups(
             pictures = _pictures(groups, info, result.video, cut, lasting)
             picture = next(pictures, None)
             end = None if source.missing_bytes() else _end_of_sound(container)
-            for packet in _copies(container, result, cut, end, faults):
+            part = _Part(cut, faults, strict=container_of(target) in ("mp4", "mov"))
+            for packet in _copies(container, result, part, end, faults):
                 time = (packet.dts if packet.dts is not None else packet.pts or 0) * packet.time_base
                 while picture is not None and picture.dts * info.time_base <= time:
                     result.write(picture)
@@ -148,7 +157,35 @@ def _end_of_sound(container: Any) -> Fraction | None:
     return Fraction(container.duration, 1_000_000)
 
 
-def _copies(container: Any, result: Multiplexer, cut: Cut, end: Fraction | None, faults: Faults) -> Iterator[Any]:
+def _move_timecodes(
+    container: Any, result: Multiplexer, groups: Sequence[Group], info: VideoInfo, faults: Faults
+) -> None:
+    """Let the timecode of a part begin with its first picture."""
+    for tags, key, of_pictures in result.timecodes():
+        old, new = tags.pop(key), None
+        stream = container.streams[info.stream]
+        before = _pictures_before(stream, min(groups[0].pts), info) if of_pictures else None
+        if before is not None:
+            new = moved_timecode(old, before, stream.base_rate)
+        if new is None:
+            faults.add(f"the timecode, {old} where the file begins, was left out: that of the part cannot be told")
+        else:
+            tags[key] = new
+
+
+def _pictures_before(stream: Any, pts: int, info: VideoInfo) -> int | None:
+    """How many pictures a stream has before the one at ``pts``; None where only counting them would tell."""
+    rate, average, begin = stream.base_rate, stream.average_rate, stream.start_time
+    # Of a constant rate the time tells.  The last picture's duration, which counts in the average, may be anything, but
+    # one that lacks on the way is seen.
+    if not rate or not average or begin is None or abs(average / rate - 1) * max(info.frames, 1) >= Fraction(1, 2):
+        return None
+    before = (pts - begin) * info.time_base * rate
+    # Containers round times, to a unit at most.
+    return round(before) if abs(before - round(before)) <= rate * info.time_base else None
+
+
+def _copies(container: Any, result: Multiplexer, part: _Part, end: Fraction | None, faults: Faults) -> Iterator[Any]:
     """Packets of all other streams, untouched but for the shift of a part to 0, and for sound that outlasts ``end``."""
     if not result.copies:
         return
@@ -169,33 +206,90 @@ def _copies(container: Any, result: Multiplexer, cut: Cut, end: Fraction | None,
         if end is not None and packet.stream.type == "audio" and packet.pts is not None and packet.duration:
             # What the decoder takes to start lies before 0 here, and counts there.
             begin = begins.setdefault(index, min(0, packet.pts))
-            left = cut.units(end, packet.time_base) + begin - packet.pts
+            left = part.cut.units(end, packet.time_base) + begin - packet.pts
             if left > 0:
                 packet.duration = min(packet.duration, left)
-        if _kept(packet, cut):
-            packet.stream = result.copies[index]
+        copy = result.copies[index]
+        if part.takes(packet) and part.follows(packet, copy.time_base):
+            packet.stream = copy
             yield packet
 
 
-def _kept(packet: Any, cut: Cut) -> bool:
-    """Whether a packet lies in the part; if so its times are moved onto the part's clock."""
-    if packet.pts is None or packet.dts is None or cut == Cut() or int(packet.stream.disposition) & COVER:
+class _Part:
+    """Which packets of the other streams a result gets.
+
+    Args:
+        cut: the part of the source.
+        faults: what is left out goes there.
+        strict: whether the container wants times of decoding that rise, not only such that do not fall.
+    """
+
+    def __init__(self, cut: Cut, faults: Faults, *, strict: bool) -> None:
+        self.cut, self._faults, self._strict = cut, faults, strict
+        self._begun: dict[int, int] = {}
+        self._last: dict[int, int] = {}
+        self._anew: set[int] = set()
+        self._ended: set[int] = set()
+
+    def takes(self, packet: Any) -> bool:
+        """Whether a packet lies in the part; if so its times are moved onto the part's clock."""
+        cut = self.cut
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None or cut == Cut() or int(packet.stream.disposition) & COVER:
+            return True
+        order = packet.dts if packet.dts is not None else time
+        base, kind = packet.time_base, packet.stream.type
+        # Of a video that is copied, pictures are kept as long as others may refer to them.
+        if cut.stop is not None and (order if kind == "video" else time) >= cut.units(cut.stop, base):
+            self._ended.add(packet.stream.index)
+            return False
+        if cut.start is None:
+            return True
+        start, length = cut.units(cut.start, base), packet.duration or 0
+        if time < start and time + length <= start:
+            return False
+        if kind == "video" and not self._can_be_shown(packet, time, start):
+            return False
+        late = start - time if kind == "subtitle" else 0
+        if late > 0:  # on the screen when the part begins: what is left of it
+            packet.pts = packet.dts = start
+            packet.duration = length - late
+        if packet.pts is not None:
+            packet.pts -= start
+        if packet.dts is not None:
+            packet.dts -= start
         return True
-    base: Fraction = packet.time_base
-    length = packet.duration or 0
-    stop = None if cut.stop is None else cut.units(cut.stop, base)
-    start = None if cut.start is None else cut.units(cut.start, base)
-    # Of a video that is copied, pictures are kept as long as others may refer to them.
-    if stop is not None and (packet.dts if packet.stream.type == "video" else packet.pts) >= stop:
+
+    def _can_be_shown(self, packet: Any, time: int, start: int) -> bool:
+        """Whether a picture refers to none before the part: a key frame, and what follows on it."""
+        index = packet.stream.index
+        if index not in self._begun and packet.is_keyframe and time >= start:
+            self._begun[index] = time
+        if index in self._begun and time >= self._begun[index]:
+            return True
+        if time >= start:
+            self._faults.add(
+                f"of video stream {index} the pictures before its first key frame in the part were left out"
+            )
         return False
-    if start is None:
-        return True
-    if packet.pts < start and packet.pts + length <= start:
+
+    def follows(self, packet: Any, time_base: Fraction) -> bool:
+        """Whether a packet comes after the one before it, in the result's ``time_base``: containers refuse others."""
+        index, kind = packet.stream.index, packet.stream.type
+        if packet.dts is None:
+            return True
+        time = math.floor(packet.dts * packet.time_base / time_base + Fraction(1, 2))
+        last = self._last.get(index)
+        if index not in self._anew:
+            rising = self._strict and kind in ("audio", "video")
+            if last is None or time > last or (time == last and not rising):
+                self._last[index] = time
+                return True
+            if (last - time) * time_base > _ANEW:
+                self._anew.add(index)
+        if index not in self._ended:
+            self._faults.add(
+                f"the clock of stream {index} ({kind}) goes back; what came late was left out: give it one clock "
+                "first, with  ffmpeg -i IN -map 0 -c copy OUT.mkv"
+            )
         return False
-    late = start - packet.pts if packet.stream.type == "subtitle" else 0
-    if late > 0:  # on the screen when the part begins: what is left of it
-        packet.pts = packet.dts = start
-        packet.duration = length - late
-    packet.pts -= start
-    packet.dts -= start
-    return True

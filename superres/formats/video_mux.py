@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from superres.formats.video import VideoInfo
 from superres.formats.video_av import pyav
 from superres.formats.video_encode import CODECS, Encoding, configure
-from superres.formats.video_streams import Cut, copied_streams, cut_chapters
+from superres.formats.video_streams import Cut, copied_streams, cut_chapters, timecode_tags
 
 __all__ = ["Multiplexer"]
 
@@ -59,6 +59,8 @@ class Multiplexer:
         for stream in source.streams:
             if stream.index == info.stream:
                 self.video = self._add_video(stream)
+                for key, value in timecode_tags(source).items():
+                    self.video.metadata.setdefault(key, value)
             elif stream in streams:
                 self.copies[stream.index] = self._add_copy(stream)
         self._output.metadata.update(tags)
@@ -92,6 +94,16 @@ class Multiplexer:
         if stream.type == "video" and stream.average_rate:
             copy.codec_context.framerate = stream.average_rate
         return copy
+
+    def timecodes(self) -> list[tuple[Any, str, bool]]:
+        """Every ``timecode``: tags that hold it, its key, and whether it is that of the pictures or the whole file.
+
+        Tags can be changed before :meth:`begin`.
+        """
+        own = [self._output.metadata, self.video.metadata]
+        copied = [stream.metadata for stream in self.copies.values()]
+        held = [(tags, True) for tags in own] + [(tags, False) for tags in copied]
+        return [(tags, key, of_pictures) for tags, of_pictures in held for key in tags if key.lower() == "timecode"]
 
     def begin(self) -> bytes:
         """Write the container's header; the encoder's own header, as it went in."""

@@ -41,6 +41,7 @@ class PicturesResult:
         quality: of a lossy format, None for its default.
         compression: of PNG and TIFF, see :class:`superres.pipeline.Options`.
         maker: makes pictures of frames.
+        ours: whether pictures right after the last one are those of a stopped run, which may be removed.
     """
 
     pattern: FramePattern
@@ -50,6 +51,7 @@ class PicturesResult:
     quality: int | None
     compression: str
     maker: PictureMaker
+    ours: bool
 
     def description(self) -> Mapping[str, Any]:
         """See :class:`superres.workflows.video_result.VideoResult`."""
@@ -78,7 +80,7 @@ class PicturesResult:
             yield b"", Packet(b"", frame.pts, key=True)
 
     def finish(self, source: VideoInput, work: WorkFolder, faults: Faults) -> None:
-        """Write the table; of an earlier result, pictures beyond the last one of this are removed."""
+        """Write the table; pictures of an earlier result or of a stopped run that follow the last one are removed."""
         folder, info = self.pattern.folder, self.info
         lasting = shown_durations(work.groups, info, self.cut, whole=not source.missing_bytes())
         gone = [number for number in range(1, len(lasting) + 1) if not self.pattern.path(number).is_file()]
@@ -104,6 +106,10 @@ class PicturesResult:
             stream.write(table.text().encode())
         for number in range(len(lasting) + 1, len(before.times) + 1 if before else 0):
             self.pattern.path(number).unlink(missing_ok=True)
+        number = len(lasting) + 1
+        while self.ours and self.pattern.path(number).is_file():
+            self.pattern.path(number).unlink()
+            number += 1
 
 
 def _rename(scratch: Path, path: Path) -> None:
@@ -159,4 +165,6 @@ def pictures_result(
         raise OutputError(
             f"{there[0]}: exists already; replace the pictures with --overwrite or choose another folder with -o"
         )
-    return PicturesResult(pattern, info, size, cut, options.quality, options.compression, maker)
+    # A run that was stopped early leaves neither a table nor a working folder: nothing tells how many it had made.
+    ours = begun or there == [pattern.path(1)]
+    return PicturesResult(pattern, info, size, cut, options.quality, options.compression, maker, ours)

@@ -82,6 +82,23 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
     assert "b.png" in report
 
 
+def test_an_option_of_another_kind_fails_only_the_files_that_it_is_not_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also of a mixed folder: as with --bands, each file is judged alone."""
+    (tmp_path / "in").mkdir()
+    picture(tmp_path / "in" / "a.png")
+    frames = [Pillow.new("L", (8, 8), shade) for shade in (0, 99)]
+    frames[0].save(tmp_path / "in" / "b.gif", save_all=True, append_images=frames[1:])
+    command = ["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--scale", "2", "--model", "realtime"]
+    assert main([*command, "--compression", "small"]) == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_x2.png"]
+    assert "b.gif: is an animation; --compression small" in capsys.readouterr().err
+    assert main([*command, "--codec", "av1", "--overwrite"]) == 2
+    told = capsys.readouterr().err
+    assert all(f"{name}: is a picture; for video alone, leave out: --codec" in told for name in ("a.png", "b.gif"))
+
+
 def test_second_run_of_a_folder_does_only_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

@@ -52,6 +52,36 @@ def test_recursive_mirrors_subfolders(tree: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".WMV", ".mpg", ".3gp", ".flv", ".mts", ".m2ts", ".vob", ".ogv"])
+def test_no_folder_is_made_with_the_name_of_a_video(suffix: str, tmp_path: Path) -> None:
+    clip, picture, frames = tmp_path / "c.mp4", tmp_path / "p.png", tmp_path / "frames"
+    frames.mkdir()
+    for path in (clip, picture, frames / "1.png"):
+        path.touch()
+    output = tmp_path / "q" / f"a{suffix}"
+    for given in (clip, frames):
+        with pytest.raises(OptionError, match=r"a video goes into one of \.mkv, \.mp4"):
+            plan([given], output, "x2", False)
+    output.mkdir(parents=True)
+    assert plan([clip], output, "x2", False) == [Job(clip, output, "c_x2")]
+
+
+def test_a_pattern_is_for_the_frames_of_one_video(tmp_path: Path) -> None:
+    picture, clip, frames = tmp_path / "p.png", tmp_path / "c.bin", tmp_path / "frames"
+    frames.mkdir()
+    for path in (picture, frames / "1.png"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    clip.write_bytes(b"\x1a\x45\xdf\xa3")
+    pattern = tmp_path / "q" / "%d.png"
+    for given in ([picture], [picture, picture], [clip, picture]):
+        with pytest.raises(OptionError, match=r"%d\.png: is a pattern for the frames of one video"):
+            plan(given, pattern, "x2", False)
+    for source in (clip, frames):
+        assert plan([source], pattern, "x2", False) == [Job(source, pattern.parent, "%d", pattern)]
+    odd = picture.rename(tmp_path / "100%d.png")
+    assert plan([odd], tmp_path / "q", "x2", False) == [Job(odd, tmp_path / "q", "100%d_x2")]
+
+
 def test_results_of_an_earlier_run_are_not_inputs(tree: Path) -> None:
     (tree / "a_x4.png").touch()
     assert [job.source.name for job in plan([tree], None, "x4", False)] == ["a.png", "b.JPG"]

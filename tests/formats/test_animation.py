@@ -118,11 +118,10 @@ def test_written_frames_and_timing(tmp_path: Path, suffix: str, transparent: boo
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
-@pytest.mark.parametrize("loop", [0, 1, 7])
+@pytest.mark.parametrize("loop", [0, 1, 7, 65_535])
 def test_odd_durations_and_loops_survive(tmp_path: Path, suffix: str, loop: int) -> None:
     info = read_image(pillow_bytes(smooth(8, 8, 3), "PNG")).info
-    # libvips reads WebP's shortest durations as 100, see Animation.durations.
-    durations = (20 if suffix == ".webp" else 0, 1000, 70_000, 20)
+    durations = (0, 1000, 70_000, 20)
     writer = open_animation_writer(tmp_path / f"a{suffix}", info, durations, loop)
     for index in range(4):
         # WebP joins equal frames; the others keep them apart.
@@ -130,6 +129,47 @@ def test_odd_durations_and_loops_survive(tmp_path: Path, suffix: str, loop: int)
     writer.commit()
     back = open_animation(tmp_path / f"a{suffix}")
     assert (back.frames, back.durations, back.loop) == (4, durations, loop)
+
+
+@pytest.mark.parametrize(
+    ("durations", "seeds", "kept"),
+    [
+        ((10, 0, 5, 40, 11), (0, 1, 2, 3, 4), (10, 0, 5, 40, 11)),
+        ((3, 0, 5, 40, 10, 10), (0, 0, 0, 3, 3, 3), (8, 60)),
+        ((20, 7, 7, 20), (0, 1, 1, 0), (20, 14, 20)),
+        ((100, 9, 30), (0, 0, 1), (109, 30)),
+        ((9, 9), (0, 0), (0,)),  # a still
+    ],
+)
+def test_short_frames_of_webp_stay_as_long_as_they_should(
+    durations: tuple[int, ...], seeds: tuple[int, ...], kept: tuple[int, ...], tmp_path: Path
+) -> None:
+    """libvips writes 100 ms for up to 10, and its encoder joins equal neighbours."""
+    info = read_image(pillow_bytes(smooth(8, 8, 3), "PNG")).info
+    writer = open_animation_writer(tmp_path / "a.webp", info, durations, 0)
+    for seed in seeds:
+        writer.write_frame(smooth(8, 8, 3, seed=seed))
+    writer.commit()
+    frames, found, _ = by_pillow(tmp_path / "a.webp")
+    assert (tuple(found), open_animation(tmp_path / "a.webp").durations) == (kept, kept)
+    shown = [seed for place, seed in enumerate(seeds) if place == 0 or seed != seeds[place - 1]]
+    for frame, seed in zip(frames, shown, strict=True):
+        np.testing.assert_array_equal(frame[..., :3], smooth(8, 8, 3, seed=seed))
+
+
+def test_each_format_runs_as_often_as_it_can_say(tmp_path: Path) -> None:
+    """A GIF says how often it is repeated, the others how often it runs."""
+    info = read_image(pillow_bytes(smooth(8, 8, 3), "PNG")).info
+    for suffix, most in ((".gif", 65_536), (".webp", 65_535), (".png", 2**31 - 1)):
+        path = tmp_path / f"a{suffix}"
+        writer = open_animation_writer(path, info, (50, 50), most)
+        for seed in (0, 1):
+            writer.write_frame(smooth(8, 8, 3, seed=seed))
+        writer.commit()
+        assert open_animation(path).loop == most == by_pillow(path)[2]
+        with pytest.raises(OptionError, match=f"loop {most + 1}: an animated .* 1 to {most} times") as caught:
+            open_animation_writer(tmp_path / f"b{suffix}", info, (50,) * 500, most + 1)
+        assert len(str(caught.value)) < 120
 
 
 def apng(frames: list[tuple[int, int, int, int, int, int]], size: tuple[int, int] = (4, 4)) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from superres.errors import CorruptInputError, InputError, UnsupportedFormatError
 from superres.formats import open_reader, read_image, sniff
+from superres.formats.video_av import demuxer_of
 
 from .support import pillow_bytes, plain_tiff, smooth
 
@@ -37,6 +38,22 @@ def test_refused_by_content(kind: str) -> None:
         open_reader(data, name="holiday.png")
     message = str(caught.value)
     assert "holiday.png" in message and found in message and "PNG, JPEG, TIFF" in message
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"RIFF\0\0\0\x01AVI LIST", "an AVI video"),
+        (bytes.fromhex("000001ba4400040004010189c3f8"), "a video in an MPEG program stream"),
+        (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), r"a video in ASF \(WMV\)"),
+        (b"FLV\x01\x05\0\0\0\x09", "an FLV video"),
+    ],
+)
+def test_videos_that_are_not_read_are_told_with_their_remedy(head: bytes, found: str) -> None:
+    with pytest.raises(UnsupportedFormatError, match=f"old: is {found}, which is not read; .* ffmpeg -i IN .*mkv$"):
+        open_reader(head + bytes(400), name="old")
+    with pytest.raises(UnsupportedFormatError, match=f"old: is {found}"):
+        demuxer_of(head + bytes(400), "old")
 
 
 @pytest.mark.parametrize("prefix", [b"%PDF-1.4\n", b"<svg/>", b"GIF", b"\n"])

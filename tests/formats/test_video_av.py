@@ -8,7 +8,7 @@ import pytest
 from video_support import Clip, make_clip
 
 from superres.errors import CorruptInputError, InputError, MissingExtraError, OutputError, UnsupportedFormatError
-from superres.formats.kinds import kind_of
+from superres.formats.kinds import kind_of, source_suffixes
 from superres.formats.video_av import demuxer_of, encoding, open_video, pyav, seconds_text
 
 
@@ -23,6 +23,19 @@ def test_the_content_names_the_demultiplexer(suffix: str, demuxer: str, tmp_path
     with open_video(renamed, "a") as container:
         assert demuxer in container.format.name
         assert len(container.streams.video) == 1
+
+
+def test_packets_of_a_camcorder_are_read(tmp_path: Path) -> None:
+    """AVCHD: a time of four bytes before each of a transport stream's packets."""
+    plain = make_clip(tmp_path / "a.ts", Clip())
+    data, timed = plain.read_bytes(), tmp_path / "a.mts"
+    packets = [(n * 1000).to_bytes(4, "big") + data[at : at + 188] for n, at in enumerate(range(0, len(data), 188))]
+    timed.write_bytes(b"".join(packets))
+    assert (kind_of(timed), demuxer_of(timed.read_bytes()[:197], "a")) == ("video", "mpegts")
+    with open_video(timed, "a") as container, open_video(plain, "a") as other:
+        one, two = ([frame.to_ndarray().tobytes() for frame in file.decode(video=0)] for file in (container, other))
+    assert one == two and len(one) == len(Clip().times)
+    assert {".mts", ".m2ts"} <= source_suffixes()
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,19 @@ def test_a_picture_that_changes_its_size_ends_the_video(tmp_path: Path) -> None:
     assert any("becomes 96 x 64" in text for text in faults.all())
 
 
+def test_a_clock_that_begins_anew_ends_the_video(tmp_path: Path) -> None:
+    """As transport streams put one behind the other do; what follows has no place of its own in time."""
+    path = make_clip(tmp_path / "a.ts", Clip(times=range(0, 900, 20)))
+    times, pictures, _ = times_of(path, Wanted())
+    path.write_bytes(path.read_bytes() * 2)
+    twice, shown, faults = times_of(path, Wanted())
+    assert (twice, shown) == (times, pictures)
+    assert any("the clock begins anew after 0:00:" in text and "ffmpeg -i IN" in text for text in faults.all())
+    part, _, faults = times_of(path, Wanted(times[5], times[9]))
+    assert part == times[5:9]
+    assert faults.all() == ()
+
+
 @pytest.mark.parametrize("flagged", [True, False])
 def test_deinterlacing_gives_one_frame_for_one_at_its_time(flagged: bool, tmp_path: Path) -> None:
     """Two fields of a moving edge: rows alternate before, and no longer do after."""

@@ -123,7 +123,7 @@ def test_hdr10_metadata_is_in_the_pictures(codec: str, container: str, info: Vid
         ({}, {"codec": "hevc", "size": (62, 64)}, "62 x 64 is too small.*--codec h264"),
         ({}, {"codec": "av1", "container": "webm", "size": (64, 32)}, "64 x 64 and more: use --codec vp9"),
         ({"captions": True}, {"codec": "av1"}, "captions"),
-        ({"pixels": pixels_of("yuv422p", "a")}, {"codec": "av1"}, "yuv422p.*--codec hevc"),
+        ({"pixels": pixels_of("yuv422p", "a")}, {"codec": "av1"}, "yuv422p.*--codec h264, hevc or vp9$"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_remedy(
@@ -164,3 +164,30 @@ def with_captions(path: Path, info: VideoInfo, pairs: list[bytes]) -> None:
             made.pts = made.dts = packet.pts
             made.time_base, made.is_keyframe, made.stream = info.time_base, packet.key, stream
             output.mux(made)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "codec", "container", "remedy"),
+    [
+        ("yuv440p", "hevc", "mp4", r"use --codec vp9$"),
+        ("yuv440p", "h264", "mov", r"use --codec vp9, in an \.mkv file$"),
+        ("yuv420p12le", "h264", "mp4", r"use --codec hevc$"),
+        ("yuv422p10le", "av1", "webm", r"use --codec h264 or hevc, in an \.mkv file$"),
+        ("yuv440p10le", "hevc", "matroska", r"no codec here fits; convert it first, .*-pix_fmt yuv444p10 "),
+    ],
+)
+def test_the_remedy_for_pixels_that_a_codec_does_not_take_works(
+    pixels: str, codec: str, container: str, remedy: str, info: VideoInfo
+) -> None:
+    odd = replace(info, pixels=pixels_of(pixels, "a"))
+    with pytest.raises(OptionError, match=rf"codec {codec} cannot hold this video's {pixels} pixels: {remedy}"):
+        choose_encoding(odd, SIZE, container, 10, codec=codec)
+    if "--codec" in remedy:
+        other = remedy.split("--codec ")[1].split("$")[0].split(",")[0].split()[0]
+        assert choose_encoding(odd, SIZE, "matroska", 10, codec=other).codec == other
+
+
+def test_no_remedy_loses_captions(info: VideoInfo) -> None:
+    odd = replace(info, pixels=pixels_of("yuv440p", "a"), captions=True)
+    with pytest.raises(OptionError, match="convert it first"):
+        choose_encoding(odd, SIZE, "mp4", 10, codec="hevc")

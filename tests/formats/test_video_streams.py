@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -13,7 +14,16 @@ from superres.formats.video import probe_video
 from superres.formats.video_av import open_video
 from superres.formats.video_encode import choose_encoding
 from superres.formats.video_holds import check_container
-from superres.formats.video_streams import CONTAINERS, Cut, container_of, copied_streams, cut_chapters
+from superres.formats.video_streams import (
+    CONTAINERS,
+    Cut,
+    container_of,
+    copied_streams,
+    cut_chapters,
+    lost_timecodes,
+    moved_timecode,
+    timecode_tags,
+)
 
 
 def check(source: Path, target: Path, codec: str = "") -> None:
@@ -103,3 +113,62 @@ def test_chapters_of_a_part(cut: Cut, expected: list[tuple[int, int]]) -> None:
     ]
     found = cut_chapters(chapters, cut)
     assert [(chapter["start"], chapter["end"]) for chapter in found] == expected
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4"])
+def test_a_timecode_track_is_not_copied_but_written_anew(suffix: str, tmp_path: Path) -> None:
+    source = make_clip(tmp_path / f"a{suffix}", Clip(extras=["audio"], timecode="01:00:00:00"))
+    info = probe_video(source, "a", Limits())
+    with open_video(source, "a") as container:
+        assert [s.type for s in container.streams] == ["video", "audio", "data"]
+        assert [s.type for s in copied_streams(container, info)] == ["audio"]
+        assert timecode_tags(container) == {"timecode": "01:00:00:00"}
+        assert lost_timecodes(container) == []
+    for target in (".mov", ".mp4", ".mkv"):
+        check(source, tmp_path / f"b{target}")
+
+
+def test_a_timecode_of_no_video_is_one_that_is_lost() -> None:
+    def streams(*videos: str) -> SimpleNamespace:
+        tracks = [("video", {"timecode": text} if text else {}) for text in videos]
+        tracks += [("data", {"timecode": text}) for text in ("01:00:00:00", "02:00:00:00")] + [("data", {})]
+        return SimpleNamespace(streams=[SimpleNamespace(type=kind, metadata=tags) for kind, tags in tracks])
+
+    assert lost_timecodes(streams("01:00:00:00")) == ["02:00:00:00"]
+    assert lost_timecodes(streams("")) == ["02:00:00:00"]
+    assert lost_timecodes(streams("01:00:00:00", "02:00:00:00")) == []
+
+
+def test_drop_frame_timecode_counts_as_its_definition_does() -> None:
+    """One by one: two numbers are passed over at each minute but every tenth."""
+    hours, minutes, seconds, frame = 23, 58, 50, 0
+    for pictures in range(45_000):
+        if pictures % 7 == 0 or frame < 3:
+            expected = f"{hours:02d}:{minutes:02d}:{seconds:02d};{frame:02d}"
+            assert moved_timecode("23:58:50;00", pictures, Fraction(30000, 1001)) == expected
+        frame += 1
+        if frame == 30:
+            frame, seconds = 0, seconds + 1
+        if seconds == 60:
+            seconds, minutes = 0, minutes + 1
+            frame = 2 if minutes % 10 else 0
+        if minutes == 60:
+            minutes, hours = 0, (hours + 1) % 24
+
+
+@pytest.mark.parametrize(
+    ("timecode", "pictures", "rate", "expected"),
+    [
+        ("01:00:00:00", 0, Fraction(25), "01:00:00:00"),
+        ("01:00:00:24", 1, Fraction(25), "01:00:01:00"),
+        ("23:59:59:23", 1, Fraction(24000, 1001), "00:00:00:00"),
+        ("00:00:59:29", 1, Fraction(30000, 1001), "00:01:00:00"),
+        ("01:00:00:00", 1, Fraction(50), None),  # it may count every other picture
+        ("01:00:00:25", 1, Fraction(25), None),
+        ("01:00:00;00", 1, Fraction(25), None),
+        ("00:01:00;01", 1, Fraction(30000, 1001), None),
+        ("an hour", 1, Fraction(25), None),
+    ],
+)
+def test_timecode_of_a_later_picture(timecode: str, pictures: int, rate: Fraction, expected: str | None) -> None:
+    assert moved_timecode(timecode, pictures, rate) == expected

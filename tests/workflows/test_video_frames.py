@@ -249,6 +249,43 @@ def test_pictures_of_an_earlier_result_are_replaced_as_a_whole(tmp_path: Path, e
     assert mine.read_bytes() == b"mine"
 
 
+def test_frames_take_the_options_of_pictures(tmp_path: Path, enlarge: Enlarge) -> None:
+    source = make_clip(tmp_path / "a.mp4", Clip(times=[0, 20]))
+    enlarge(source, tmp_path / "jpeg" / "%d.jpg", format="jpeg", quality=80)
+    enlarge(source, tmp_path / "png" / "%d.png", compression="small")
+    with PIL.Image.open(tmp_path / "jpeg" / "2.jpg") as one, PIL.Image.open(tmp_path / "png" / "2.png") as other:
+        assert (one.format, other.format, one.size) == ("JPEG", "PNG", other.size)
+
+
+def test_a_shorter_run_leaves_no_pictures_of_a_stopped_one(
+    tmp_path: Path, enlarge: Enlarge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "GROUP_FRAMES", 5)
+    source = make_clip(tmp_path / "a.mp4", Clip())
+    short, wanted = VideoOptions(end=0.09), {"1.png", "2.png", "3.png", "times.toml"}
+    for stopped_at, overwrite in ((8, False), (4, True)):  # with a finished group to go on from, and without one
+
+        def stop(done: int, total: int, last: int = stopped_at) -> None:
+            if done == last:
+                raise KeyboardInterrupt
+
+        target = tmp_path / f"after{stopped_at}" / "%d.png"
+        with pytest.raises(KeyboardInterrupt):
+            enlarge(source, target, report=stop)
+        assert (target.parent / f"{stopped_at}.png").exists()
+        assert work_folder_of(target).is_dir() is not overwrite
+        (target.parent / "99.png").write_bytes(b"mine")
+        enlarge(source, target, short, overwrite=overwrite)
+        assert {path.name for path in target.parent.iterdir()} == wanted | {"99.png"}
+        (target.parent / "99.png").unlink()
+        enlarge(target.parent, tmp_path / f"back{stopped_at}.mp4", FAST)
+    # Pictures that no run has begun are somebody's.
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "4.png").write_bytes(b"mine")
+    enlarge(source, tmp_path / "own" / "%d.png", short, overwrite=True)
+    assert {path.name for path in (tmp_path / "own").iterdir()} == wanted | {"4.png"}
+
+
 #: Enlarges sys.argv[1] to [2] with the models in [3] and kills itself when [4] pictures have been placed.
 DRIVER = """
 import os, signal, sys
