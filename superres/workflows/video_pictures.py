@@ -41,7 +41,7 @@ class PicturesResult:
         quality: of a lossy format, None for its default.
         compression: of PNG and TIFF, see :class:`superres.pipeline.Options`.
         maker: makes pictures of frames.
-        ours: whether pictures right after the last one are those of a stopped run, which may be removed.
+        begun: whether a stopped run left its working folder: pictures right after the last one are that run's.
     """
 
     pattern: FramePattern
@@ -51,7 +51,7 @@ class PicturesResult:
     quality: int | None
     compression: str
     maker: PictureMaker
-    ours: bool
+    begun: bool
 
     def description(self) -> Mapping[str, Any]:
         """See :class:`superres.workflows.video_result.VideoResult`."""
@@ -107,7 +107,7 @@ class PicturesResult:
         for number in range(len(lasting) + 1, len(before.times) + 1 if before else 0):
             self.pattern.path(number).unlink(missing_ok=True)
         number = len(lasting) + 1
-        while self.ours and self.pattern.path(number).is_file():
+        while self.begun and self.pattern.path(number).is_file():
             self.pattern.path(number).unlink()
             number += 1
 
@@ -165,6 +165,4 @@ def pictures_result(
         raise OutputError(
             f"{there[0]}: exists already; replace the pictures with --overwrite or choose another folder with -o"
         )
-    # A run that was stopped early leaves neither a table nor a working folder: nothing tells how many it had made.
-    ours = begun or there == [pattern.path(1)]
-    return PicturesResult(pattern, info, size, cut, options.quality, options.compression, maker, ours)
+    return PicturesResult(pattern, info, size, cut, options.quality, options.compression, maker, begun)

@@ -263,27 +263,33 @@ def test_a_shorter_run_leaves_no_pictures_of_a_stopped_one(
     monkeypatch.setattr(video, "GROUP_FRAMES", 5)
     source = make_clip(tmp_path / "a.mp4", Clip())
     short, wanted = VideoOptions(end=0.09), {"1.png", "2.png", "3.png", "times.toml"}
-    for stopped_at, overwrite in ((8, False), (4, True)):  # with a finished group to go on from, and without one
 
-        def stop(done: int, total: int, last: int = stopped_at) -> None:
-            if done == last:
-                raise KeyboardInterrupt
+    def stop(done: int, total: int) -> None:
+        if done == 8:
+            raise KeyboardInterrupt
 
-        target = tmp_path / f"after{stopped_at}" / "%d.png"
-        with pytest.raises(KeyboardInterrupt):
-            enlarge(source, target, report=stop)
-        assert (target.parent / f"{stopped_at}.png").exists()
-        assert work_folder_of(target).is_dir() is not overwrite
-        (target.parent / "99.png").write_bytes(b"mine")
-        enlarge(source, target, short, overwrite=overwrite)
-        assert {path.name for path in target.parent.iterdir()} == wanted | {"99.png"}
-        (target.parent / "99.png").unlink()
-        enlarge(target.parent, tmp_path / f"back{stopped_at}.mp4", FAST)
-    # Pictures that no run has begun are somebody's.
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "4.png").write_bytes(b"mine")
-    enlarge(source, tmp_path / "own" / "%d.png", short, overwrite=True)
-    assert {path.name for path in (tmp_path / "own").iterdir()} == wanted | {"4.png"}
+    target = tmp_path / "after" / "%d.png"
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, target, report=stop)
+    assert (target.parent / "8.png").exists() and work_folder_of(target).is_dir()
+    (target.parent / "99.png").write_bytes(b"mine")
+    enlarge(source, target, short)
+    assert {path.name for path in target.parent.iterdir()} == wanted | {"99.png"}
+    (target.parent / "99.png").unlink()
+    enlarge(target.parent, tmp_path / "back.mp4", FAST)
+
+
+def test_pictures_that_no_run_has_begun_are_somebodys(tmp_path: Path, enlarge: Enlarge) -> None:
+    """--overwrite replaces those of the same number, and takes no other away."""
+    source = make_clip(tmp_path / "a.mp4", Clip())
+    for first in (1, 4):
+        folder = tmp_path / f"own{first}"
+        folder.mkdir()
+        for number in range(first, 7):
+            (folder / f"{number}.png").write_bytes(b"mine")
+        enlarge(source, folder / "%d.png", VideoOptions(end=0.09), overwrite=True)
+        assert {path.name for path in folder.iterdir()} == {*(f"{n}.png" for n in range(1, 7)), "times.toml"}
+        assert all((folder / f"{number}.png").read_bytes() == b"mine" for number in (4, 5, 6))
 
 
 #: Enlarges sys.argv[1] to [2] with the models in [3] and kills itself when [4] pictures have been placed.
