@@ -42,7 +42,8 @@ def check_options(options: Options, kind: str | None, called: str, target: Path 
     if kind not in _VOLUMES and (volume.axes or volume.isotropic):
         raise OptionError(f"{called}: is {what}; --axes and --isotropic are for volumes: leave them out")
     if kind not in _VIDEOS:
-        given = [f"--{e.name.replace('_', '-')}" for e in fields(VideoOptions) if _chosen(options.video, e.name)]
+        chosen = (entry.name for entry in fields(VideoOptions) if getattr(options.video, entry.name) != entry.default)
+        given = [f"--{name.replace('_', '-')}" for name in chosen]
         if given:
             raise OptionError(f"{called}: is {what}; for video alone, leave out: {', '.join(given)}")
     elif options.compression != "fast" and target is not None and frame_pattern(target) is None:
@@ -54,10 +55,6 @@ def check_options(options: Options, kind: str | None, called: str, target: Path 
 def no_compression(options: Options, what: str) -> OptionError:
     """The error of what is compressed in a way of its own; ``what`` begins its message."""
     return OptionError(f"{what}; --compression {options.compression} is for PNG and TIFF pictures: leave it out")
-
-
-def _chosen(options: VideoOptions, name: str) -> bool:
-    return bool(getattr(options, name) != getattr(VideoOptions(), name))
 
 
 def _check_format(wanted: str, target: Path) -> None:

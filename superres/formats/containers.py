@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = [
     "inspect_tiff",
     "jpeg_dpi",
     "png_chunks",
+    "webp_chunks",
 ]
 
 METADATA_LIMIT = 64 * 2**20
@@ -64,6 +66,16 @@ def png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
             return
         yield head[4:], at + 8, length
         at += 12 + length
+
+
+def webp_chunks(descriptor: int) -> Iterator[tuple[bytes, int, int]]:
+    """(type, offset, offset of what follows) of every chunk of a WebP."""
+    at = 12
+    while len(head := os.pread(descriptor, 8, at)) == 8:
+        size = int.from_bytes(head[4:], "little")
+        behind = at + 8 + size + size % 2  # chunks have even lengths
+        yield head[:4], at, behind
+        at = behind
 
 
 def inspect_png(file: BinaryIO, name: str) -> PngFacts:

@@ -16,6 +16,7 @@ import struct
 from superres.errors import OutputError
 from superres.formats.apng import chunk
 from superres.formats.boxes import boxes, items, meta_box, number
+from superres.formats.containers import webp_chunks
 from superres.formats.exif_tiff import append_exif
 from superres.formats.placement import write_at
 
@@ -68,23 +69,16 @@ def _head(kind: str, start: bytes) -> int:
 
 def _put_webp(descriptor: int, block: bytes) -> None:
     """Exchange the chunk, and write what follows it (XMP) again."""
-    at, end = 12, os.fstat(descriptor).st_size
-    while (head := os.pread(descriptor, 8, at))[:4] != b"EXIF":
-        if len(head) < 8:
-            raise OutputError("libvips made no room for EXIF in the WebP; report this with the version of libvips")
-        at = _behind(at, head)
-    rest = _behind(at, head)
+    end = os.fstat(descriptor).st_size
+    place = next(((at, behind) for kind, at, behind in webp_chunks(descriptor) if kind == b"EXIF"), None)
+    if place is None:
+        raise OutputError("libvips made no room for EXIF in the WebP; report this with the version of libvips")
+    at, rest = place
     data = b"EXIF" + struct.pack("<I", len(block)) + block + bytes(len(block) % 2)
     data += os.pread(descriptor, end - rest, rest)
     write_at(descriptor, data, at)
     os.ftruncate(descriptor, at + len(data))
     write_at(descriptor, struct.pack("<I", at + len(data) - 8), 4)
-
-
-def _behind(at: int, head: bytes) -> int:
-    """Where the RIFF chunk after the one at ``at`` starts; chunks have even lengths."""
-    size = int.from_bytes(head[4:], "little")
-    return at + 8 + size + size % 2
 
 
 def _put_avif(descriptor: int, block: bytes) -> None:

@@ -73,12 +73,8 @@ def _state_durations(descriptor: int, durations: tuple[int, ...]) -> None:
 
     The encoder joins equal neighbours into one frame that stays as long as both, so frames are told apart by sums.
     """
-    at, left, places = 12, list(durations), []
-    while len(head := os.pread(descriptor, 8, at)) == 8:
-        if head[:4] == b"ANMF":
-            places.append((at + 20, int.from_bytes(os.pread(descriptor, 3, at + 20), "little")))
-        size = int.from_bytes(head[4:], "little")
-        at += 8 + size + size % 2  # chunks have even lengths
+    left, frames = list(durations), [at + 20 for kind, at, _ in containers.webp_chunks(descriptor) if kind == b"ANMF"]
+    places = [(at, int.from_bytes(os.pread(descriptor, 3, at), "little")) for at in frames]
     if sum(stated for _, stated in places) == sum(durations):
         return  # a libvips that lengthens nothing
     for place, stated in places:

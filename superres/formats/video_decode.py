@@ -10,7 +10,7 @@ from typing import Any
 
 from superres.formats.video import VideoInfo, main_stream
 from superres.formats.video_av import open_video, pyav, seconds_text
-from superres.formats.video_faults import Faults, FaultsFrom
+from superres.formats.video_faults import ANEW, ONE_CLOCK, Faults, FaultsFrom
 from superres.formats.video_pixels import standard_frame
 
 __all__ = ["Wanted", "read_frames"]
@@ -19,9 +19,6 @@ __all__ = ["Wanted", "read_frames"]
 # makes frames of fields looks at its neighbours, and nothing that a key frame left behind may be missing.
 _MARGIN = Fraction(1)
 _WARM_FRAMES = 3
-# A clock that goes back by more begins anew; by less, single times are wrong: damage mixes up as many pictures as are
-# held back to be put in order, 16 at most.
-_ANEW = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -158,12 +155,9 @@ def _in_order(frames: Iterator[Any], faults: Faults, info: VideoInfo) -> Iterato
     last: int | None = None
     for frame in frames:
         pts = frame.pts if frame.pts is not None else frame.dts
-        if pts is not None and last is not None and (last - pts) * info.time_base > _ANEW:
+        if pts is not None and last is not None and (last - pts) * info.time_base > ANEW:
             at = seconds_text(float(last * info.time_base))
-            faults.add(
-                f"the clock begins anew after {at}; the rest was left out: give it one clock first, with  "
-                "ffmpeg -i IN -map 0 -c copy OUT.mkv"
-            )
+            faults.add(f"the clock begins anew after {at}; the rest was left out: {ONE_CLOCK}")
             return
         if pts is None or (last is not None and pts <= last):
             pts = 0 if last is None else last + 1

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from fractions import Fraction
 
-__all__ = ["Faults", "FaultsFrom"]
+__all__ = ["ANEW", "ONE_CLOCK", "Faults", "FaultsFrom"]
+
+#: A clock that goes back by more seconds begins anew; by less, single times are wrong: damage mixes up as many pictures
+#: as are held back to be put in order, 16 at most.
+ANEW = Fraction(1)
+#: The remedy for it.
+ONE_CLOCK = "give it one clock first, with  ffmpeg -i IN -map 0 -c copy OUT.mkv"
 
 
 class Faults:

@@ -15,16 +15,13 @@ from superres.formats.video import VideoInfo
 from superres.formats.video_av import encoding as encoding_errors
 from superres.formats.video_av import pyav
 from superres.formats.video_encode import Encoding
-from superres.formats.video_faults import Faults
+from superres.formats.video_faults import ANEW, ONE_CLOCK, Faults
 from superres.formats.video_input import VideoInput
 from superres.formats.video_mux import Multiplexer
 from superres.formats.video_store import Group
 from superres.formats.video_streams import COVER, Cut, container_of, lost_timecodes, moved_timecode
 
 __all__ = ["decoding_times", "join_groups", "shown_durations"]
-
-# A clock that goes back by more seconds begins anew, and the pictures end there: so does everything else.
-_ANEW = Fraction(1)
 
 
 def join_groups(
@@ -285,11 +282,10 @@ class _Part:
             if last is None or time > last or (time == last and not rising):
                 self._last[index] = time
                 return True
-            if (last - time) * time_base > _ANEW:
+            if (last - time) * time_base > ANEW:  # the pictures end there, and so does everything else
                 self._anew.add(index)
         if index not in self._ended:
             self._faults.add(
-                f"the clock of stream {index} ({kind}) goes back; what came late was left out: give it one clock "
-                "first, with  ffmpeg -i IN -map 0 -c copy OUT.mkv"
+                f"the clock of stream {index} ({kind}) goes back; what came late was left out: {ONE_CLOCK}"
             )
         return False
